@@ -1,0 +1,36 @@
+import { api, bool, errorCode, int16, int32, int64, string } from '../schema.ts'
+import type { RequestOf, ResponseDraftOf, ResponseOf } from '../schema.ts'
+
+/** Gives a producer its id and epoch; for a transactional id it also ends what an earlier instance left open. */
+export const initProducerId = api({
+  key: 22,
+  name: 'InitProducerId',
+  versions: '0-6',
+  flexible: '2+',
+  kips: [98, 360, 588, 890, 939],
+  request: {
+    transactionalId: string({ nullable: '0+' }),
+    transactionTimeoutMs: int32(),
+    producerId: int64({ versions: '3+', default: -1 }),
+    producerEpoch: int16({ versions: '3+', default: -1 }),
+    enable2Pc: bool({ versions: '6+', default: false }),
+    keepPreparedTxn: bool({ versions: '6+', default: false }),
+  },
+  response: {
+    throttleTimeMs: int32({ default: 0 }),
+    errorCode: errorCode(),
+    producerId: int64({ default: -1 }),
+    producerEpoch: int16({ default: -1 }),
+    ongoingTxnProducerId: int64({ versions: '6+', default: -1 }),
+    ongoingTxnProducerEpoch: int16({ versions: '6+', default: -1 }),
+  },
+  errors: {
+    CONCURRENT_TRANSACTIONS: 'an earlier transaction of this id is still being ended; ask again',
+    PRODUCER_FENCED: 'the given producer id and epoch are older than what the coordinator holds',
+    INVALID_TRANSACTION_TIMEOUT: 'the timeout is not positive or above transaction.max.timeout.ms',
+  },
+})
+
+export type InitProducerIdRequest = RequestOf<typeof initProducerId>
+export type InitProducerIdResponse = ResponseOf<typeof initProducerId>
+export type InitProducerIdResponseDraft = ResponseDraftOf<typeof initProducerId>
