@@ -1,0 +1,121 @@
+/**
+ * The broker's configuration: every option it knows under Kafka's name and default (semel's own under `semel.`),
+ * and how a `server.properties` file, `-X key=value` and the library's object become one typed `BrokerConfig`.
+ *
+ * Reading properties text is left to properties.ts, listeners to listeners.ts, the table itself to config-options.ts.
+ * Kafka options that have no meaning on one node are accepted and named, so that a real server.properties starts.
+ */
+import { formatOption, nearestName, parseOption } from '../base/options.ts'
+import type { Option, ValueOf } from '../base/options.ts'
+import { BROKER_OPTIONS, isIgnoredOption } from './config-options.ts'
+import type { BrokerOptionKey } from './config-options.ts'
+
+/** The values in force, by camel-case property: `message.max.bytes` is `messageMaxBytes`. */
+export type BrokerConfig = { readonly [K in BrokerOptionKey]: ValueOf<(typeof BROKER_OPTIONS)[K]> }
+
+/** A mistake in the configuration; the message says which key, what was found and what is expected. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+}
+
+export interface LoadedConfig {
+  readonly config: BrokerConfig
+  /** What was set, as text under the option's first name. */
+  readonly texts: ReadonlyMap<string, string>
+  /** Keys that were given and have no effect on a single node. */
+  readonly ignored: readonly string[]
+}
+
+const KEY_BY_NAME: ReadonlyMap<string, BrokerOptionKey> = new Map(
+  (Object.keys(BROKER_OPTIONS) as BrokerOptionKey[]).flatMap((key) => {
+    const option: Option = BROKER_OPTIONS[key]
+    return [option.name, ...(option.aliases ?? [])].map((name) => [name, key] as const)
+  }),
+)
+
+/** The declared option of a Kafka name (or an alias of it). */
+export function brokerOption(name: string): { key: BrokerOptionKey; option: Option } | undefined {
+  const key = KEY_BY_NAME.get(name)
+  return key === undefined ? undefined : { key, option: BROKER_OPTIONS[key] }
+}
+
+/**
+ * Checks properties and fills in the defaults.
+ * @throws ConfigError  unknown key (with the nearest known one), bad value, two spellings of one option that disagree
+ */
+export function loadConfig(properties: Readonly<Record<string, string>>): LoadedConfig {
+  const texts = new Map<string, string>()
+  const spelling = new Map<string, string>()
+  const ignored: string[] = []
+  for (const [name, text] of Object.entries(properties)) {
+    const found = brokerOption(name)
+    if (found === undefined) {
+      if (!isIgnoredOption(name)) throw unknownKey(name)
+      ignored.push(name)
+      continue
+    }
+    const { option } = found
+    const parsed = parseOption(option, text)
+    if (!parsed.ok) throw new ConfigError(`${name}=${text}: ${parsed.reason}`)
+    const earlier = texts.get(option.name)
+    if (earlier !== undefined && earlier !== text) {
+      throw new ConfigError(`${spelling.get(option.name)}=${earlier} and ${name}=${text} name the same option; keep one`)
+    }
+    texts.set(option.name, text)
+    spelling.set(option.name, name)
+  }
+  const config = configOf(texts)
+  checkTogether(config)
+  return { config, texts, ignored }
+}
+
+/** The configuration with dynamic settings over the static ones; later maps win. All texts must have been checked. */
+export function withDynamicConfigs(loaded: LoadedConfig, ...dynamic: readonly ReadonlyMap<string, string>[]): BrokerConfig {
+  const texts = new Map(loaded.texts)
+  for (const settings of dynamic) for (const [name, text] of settings) texts.set(name, text)
+  return configOf(texts)
+}
+
+/** The text of an option's value as Kafka prints it; null when it is not set. */
+export function configText(config: BrokerConfig, key: BrokerOptionKey): string | null {
+  return formatOption(BROKER_OPTIONS[key], config[key]) ?? null
+}
+
+function configOf(texts: ReadonlyMap<string, string>): BrokerConfig {
+  const config: Record<string, unknown> = {}
+  for (const key of Object.keys(BROKER_OPTIONS) as BrokerOptionKey[]) {
+    const option: Option = BROKER_OPTIONS[key]
+    const text = texts.get(option.name)
+    const parsed = text === undefined ? undefined : parseOption(option, text)
+    config[key] = parsed?.ok ? parsed.value : option.default
+  }
+  return config as BrokerConfig
+}
+
+function unknownKey(name: string): ConfigError {
+  if (name in Object.prototype) return new ConfigError(`unknown configuration key ${name}`)
+  const nearest = nearestName(name, KEY_BY_NAME.keys())
+  const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
+  return new ConfigError(`unknown configuration key ${name}${hint}`)
+}
+
+/** Rules that tie options together. */
+function checkTogether(config: BrokerConfig): void {
+  const { groupMinSessionTimeoutMs: least, groupMaxSessionTimeoutMs: most } = config
+  if (least > most) {
+    throw new ConfigError(`group.min.session.timeout.ms (${least}) is above group.max.session.timeout.ms (${most})`)
+  }
+  if (config.messageMaxBytes > config.socketRequestMaxBytes) {
+    throw new ConfigError(
+      `message.max.bytes (${config.messageMaxBytes}) is above socket.request.max.bytes (${config.socketRequestMaxBytes}), ` +
+        'so such a message could never arrive',
+    )
+  }
+  const { defaultReplicationFactor, minInsyncReplicas } = config
+  if (defaultReplicationFactor > 1) {
+    throw new ConfigError(`default.replication.factor=${defaultReplicationFactor}: there is one node, so only 1 or -1`)
+  }
+  if (minInsyncReplicas > 1) {
+    throw new ConfigError(`min.insync.replicas=${minInsyncReplicas}: there is one node, so acks=all could never succeed`)
+  }
+}
