@@ -66,7 +66,8 @@ export interface BatchHeader {
   readonly lastOffset: number
   /** Wraps from 2^31 - 1 to 0; NO_SEQUENCE when baseSequence is. */
   readonly lastSequence: number
-  readonly compression: Compression
+  /** 'unknown': a codec number that nobody has defined. */
+  readonly compression: Compression | 'unknown'
   readonly timestampType: TimestampType
   readonly isTransactional: boolean
   readonly isControl: boolean
@@ -75,7 +76,8 @@ export interface BatchHeader {
 
 /**
  * Reads the header at `position`; the records behind it need not be there yet. Throws DecodeError when fewer than 61 bytes
- * are left, the length is below a header's, the magic is not 2, the codec is unknown, or a count is negative.
+ * are left, the length is below a header's, the magic is not 2, or an int64 is not a safe integer. What the other
+ * fields say is not judged: counts and deltas may be negative, and may not fit the records.
  */
 export function readBatchHeader(bytes: Uint8Array, position = 0): BatchHeader {
   const left = bytes.length - position
@@ -90,14 +92,7 @@ export function readBatchHeader(bytes: Uint8Array, position = 0): BatchHeader {
     throw new DecodeError(`record batch at ${position}: length ${batchLength} is less than a header`)
   }
   const attributes = readInt16(bytes, position + ATTRIBUTES_POSITION)
-  const compression = COMPRESSIONS[attributes & COMPRESSION_MASK]
-  if (compression === undefined) {
-    throw new DecodeError(`record batch at ${position}: unknown compression ${attributes & COMPRESSION_MASK}`)
-  }
   const lastOffsetDelta = readInt32(bytes, position + 23)
-  if (lastOffsetDelta < 0) throw new DecodeError(`record batch at ${position}: last offset delta ${lastOffsetDelta}`)
-  const recordCount = readInt32(bytes, position + 57)
-  if (recordCount < 0) throw new DecodeError(`record batch at ${position}: record count ${recordCount}`)
   const baseOffset = readInt64(bytes, position)
   const baseSequence = readInt32(bytes, position + 53)
   return {
@@ -113,11 +108,11 @@ export function readBatchHeader(bytes: Uint8Array, position = 0): BatchHeader {
     producerId: readInt64(bytes, position + 43),
     producerEpoch: readInt16(bytes, position + 51),
     baseSequence,
-    recordCount,
+    recordCount: readInt32(bytes, position + 57),
     sizeBytes: batchLength + BATCH_LOG_OVERHEAD_BYTES,
     lastOffset: baseOffset + lastOffsetDelta,
     lastSequence: baseSequence === NO_SEQUENCE ? NO_SEQUENCE : advanceSequence(baseSequence, lastOffsetDelta),
-    compression,
+    compression: COMPRESSIONS[attributes & COMPRESSION_MASK] ?? 'unknown',
     timestampType: (attributes & LOG_APPEND_TIME_BIT) === 0 ? 'CreateTime' : 'LogAppendTime',
     isTransactional: (attributes & TRANSACTIONAL_BIT) !== 0,
     isControl: (attributes & CONTROL_BIT) !== 0,
@@ -186,6 +181,7 @@ export function* batches(bytes: Uint8Array): Generator<{ header: BatchHeader; by
 export function checkRecordLayout(bytes: Uint8Array, header: BatchHeader): string | undefined {
   if (header.compression !== 'none') return undefined
   const end = bytes.length
+  if (header.recordCount < 0) return `record count ${header.recordCount}`
   if (header.recordCount * RECORD_BYTES_MIN > end - BATCH_OVERHEAD_BYTES) {
     return `${header.recordCount} records do not fit ${end - BATCH_OVERHEAD_BYTES} bytes`
   }
@@ -271,6 +267,8 @@ export function readRecords(
   if (header.sizeBytes !== batch.length) {
     throw new DecodeError(`record batch of ${header.sizeBytes} bytes in ${batch.length} bytes`)
   }
+  if (header.recordCount < 0) throw new DecodeError(`record batch with a count of ${header.recordCount} records`)
+  if (header.compression === 'unknown') throw new DecodeError('record batch with an unknown compression')
   const payload = asBuffer(batch).subarray(BATCH_OVERHEAD_BYTES)
   const body =
     header.compression === 'none' ? payload : decompress(header.compression, payload, options.maxDecompressedBytes)
