@@ -62,7 +62,9 @@ export function doubleOption(rest: Rest<number> & { readonly default: number }):
 
 export function stringOption(rest: Rest<string> & { readonly default: string }): Option<string>
 export function stringOption(rest: Rest<string> & { readonly default: undefined }): Option<string | undefined>
-export function stringOption(rest: Rest<string> & { readonly default: string | undefined }): Option<string | undefined> {
+export function stringOption(
+  rest: Rest<string> & { readonly default: string | undefined },
+): Option<string | undefined> {
   return { type: 'string', ...rest }
 }
 

@@ -5,7 +5,15 @@
  * Source: Kafka 4.3.1 ServerConfigs, ServerLogConfigs, SocketServerConfigs, GroupCoordinatorConfig,
  * TransactionLogConfig, TransactionStateManagerConfig, ReplicationConfigs, LogConfig.
  */
-import { booleanOption, choiceOption, intOption, listOption, longOption, stringOption, UNLIMITED } from '../base/options.ts'
+import {
+  booleanOption,
+  choiceOption,
+  intOption,
+  listOption,
+  longOption,
+  stringOption,
+  UNLIMITED,
+} from '../base/options.ts'
 import type { Option } from '../base/options.ts'
 import { TOPIC_OPTIONS } from '../core/metadata/topic-config.ts'
 
@@ -339,7 +347,12 @@ const KAFKA_GROUP_OPTIONS = {
     unit: 'ms',
     doc: 'How long the first rebalance of an empty group waits for more members.',
   }),
-  groupMaxSize: intOption({ name: 'group.max.size', default: INT_MAX, min: 1, doc: 'Members that one group may have.' }),
+  groupMaxSize: intOption({
+    name: 'group.max.size',
+    default: INT_MAX,
+    min: 1,
+    doc: 'Members that one group may have.',
+  }),
   offsetMetadataMaxBytes: intOption({
     name: 'offset.metadata.max.bytes',
     default: 4096,

@@ -59,7 +59,9 @@ export function loadConfig(properties: Readonly<Record<string, string>>): Loaded
     if (!parsed.ok) throw new ConfigError(`${name}=${text}: ${parsed.reason}`)
     const earlier = texts.get(option.name)
     if (earlier !== undefined && earlier !== text) {
-      throw new ConfigError(`${spelling.get(option.name)}=${earlier} and ${name}=${text} name the same option; keep one`)
+      throw new ConfigError(
+        `${spelling.get(option.name)}=${earlier} and ${name}=${text} name the same option; keep one`,
+      )
     }
     texts.set(option.name, text)
     spelling.set(option.name, name)
@@ -70,10 +72,34 @@ export function loadConfig(properties: Readonly<Record<string, string>>): Loaded
 }
 
 /** The configuration with dynamic settings over the static ones; later maps win. All texts must have been checked. */
-export function withDynamicConfigs(loaded: LoadedConfig, ...dynamic: readonly ReadonlyMap<string, string>[]): BrokerConfig {
+export function withDynamicConfigs(
+  loaded: LoadedConfig,
+  ...dynamic: readonly ReadonlyMap<string, string>[]
+): BrokerConfig {
   const texts = new Map(loaded.texts)
   for (const settings of dynamic) for (const [name, text] of settings) texts.set(name, text)
   return configOf(texts)
+}
+
+/**
+ * Why these texts cannot be set while the broker runs; `undefined` when they can.
+ * Errors: INVALID_REQUEST (unknown, or fixed at the start), INVALID_CONFIG (value)
+ */
+export function dynamicConfigProblem(
+  texts: ReadonlyMap<string, string>,
+): { error: 'INVALID_REQUEST' | 'INVALID_CONFIG'; message: string } | undefined {
+  const fixed = [...texts.keys()].filter((name) => brokerOption(name)?.option.dynamic !== true)
+  if (fixed.length > 0) {
+    return { error: 'INVALID_REQUEST', message: `Cannot update these configs dynamically: ${fixed.join(', ')}` }
+  }
+  for (const [name, text] of texts) {
+    const found = brokerOption(name)
+    const parsed = found === undefined ? undefined : parseOption(found.option, text)
+    if (parsed?.ok === false) {
+      return { error: 'INVALID_CONFIG', message: `Invalid value ${text} for configuration ${name}: ${parsed.reason}` }
+    }
+  }
+  return undefined
 }
 
 /** The text of an option's value as Kafka prints it; null when it is not set. */
@@ -116,6 +142,8 @@ function checkTogether(config: BrokerConfig): void {
     throw new ConfigError(`default.replication.factor=${defaultReplicationFactor}: there is one node, so only 1 or -1`)
   }
   if (minInsyncReplicas > 1) {
-    throw new ConfigError(`min.insync.replicas=${minInsyncReplicas}: there is one node, so acks=all could never succeed`)
+    throw new ConfigError(
+      `min.insync.replicas=${minInsyncReplicas}: there is one node, so acks=all could never succeed`,
+    )
   }
 }

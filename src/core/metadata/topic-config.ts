@@ -260,7 +260,10 @@ export function topicConfigProblem(texts: ConfigTexts, defaults: TopicConfig): s
   for (const [name, text] of texts) {
     const found = topicOption(name)
     if (found === undefined) {
-      const nearest = nearestName(name, Object.values(TOPIC_OPTIONS).map((option) => option.name))
+      const nearest = nearestName(
+        name,
+        Object.values(TOPIC_OPTIONS).map((option) => option.name),
+      )
       return `Unknown topic config name: ${name}${nearest === undefined ? '' : `; did you mean ${nearest}?`}`
     }
     const parsed = parseOption(found.option, text)
