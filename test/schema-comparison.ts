@@ -88,7 +88,7 @@ function ourField(name: string, field: Field, parentVersions: readonly number[])
   const members = ourFields(value.fields ?? {}, versions)
   let defaultValue = options.default ?? impliedDefault(type, members)
   if (options.default === null) defaultValue = null
-  else if (type === 'struct') defaultValue = { ...structDefault(members), ...(options.default as object | undefined) }
+  else if (type === 'struct') defaultValue = { ...structDefault(members), ...options.default }
   else if (type === 'error') defaultValue = errorNumber((options.default ?? 'NONE') as ErrorCode)
   return {
     name,

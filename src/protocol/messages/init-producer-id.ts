@@ -1,7 +1,11 @@
 import { api, bool, errorCode, int16, int32, int64, string } from '../schema.ts'
 import type { RequestDraftOf, RequestOf, ResponseDraftOf, ResponseOf } from '../schema.ts'
 
-/** Gives a producer its id and epoch; for a transactional id it also ends what an earlier instance left open. */
+/**
+ * Gives a producer its id and epoch; for a transactional id it also ends what an earlier instance left open.
+ *
+ * Version 6 (two-phase commit, KIP-939) is declared but not yet offered by any release of Kafka.
+ */
 export const initProducerId = api({
   key: 22,
   name: 'InitProducerId',
