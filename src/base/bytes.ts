@@ -33,9 +33,7 @@ export function readInt16(bytes: Uint8Array, position: number): number {
 }
 
 export function readInt32(bytes: Uint8Array, position: number): number {
-  return (
-    (bytes[position]! << 24) | (bytes[position + 1]! << 16) | (bytes[position + 2]! << 8) | bytes[position + 3]!
-  )
+  return (bytes[position]! << 24) | (bytes[position + 1]! << 16) | (bytes[position + 2]! << 8) | bytes[position + 3]!
 }
 
 export function readUint32(bytes: Uint8Array, position: number): number {

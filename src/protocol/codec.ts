@@ -221,7 +221,8 @@ function compileTagDecoder(
         continue
       }
       const start = reader.position
-      if (sizeBytes > reader.remaining) throw new DecodeError(`tag ${tag} is longer than the message (${where(reader)})`)
+      if (sizeBytes > reader.remaining)
+        throw new DecodeError(`tag ${tag} is longer than the message (${where(reader)})`)
       message[member.name] = member.decode(reader)
       if (reader.position - start !== sizeBytes) {
         throw new DecodeError(`tag ${tag} has ${reader.position - start} bytes, stated ${sizeBytes} (${where(reader)})`)

@@ -88,7 +88,9 @@ export function isDefault(field: Field, value: unknown): boolean {
       const overrides = (expected ?? {}) as Record<string, unknown>
       const actual = value as Record<string, unknown>
       return Object.entries(field.fields ?? {}).every(([name, member]) =>
-        name in overrides && actual[name] !== undefined ? actual[name] === overrides[name] : isDefault(member, actual[name]),
+        name in overrides && actual[name] !== undefined
+          ? actual[name] === overrides[name]
+          : isDefault(member, actual[name]),
       )
     }
     case 'bytes':

@@ -259,10 +259,7 @@ export function buildBatch(options: BatchOptions): Uint8Array {
  *
  * Throws DecodeError when the records do not fill the batch exactly, or decompress to more than `maxDecompressedBytes`.
  */
-export function readRecords(
-  batch: Uint8Array,
-  options: { readonly maxDecompressedBytes: number },
-): DecodedRecord[] {
+export function readRecords(batch: Uint8Array, options: { readonly maxDecompressedBytes: number }): DecodedRecord[] {
   const header = readBatchHeader(batch)
   if (header.sizeBytes !== batch.length) {
     throw new DecodeError(`record batch of ${header.sizeBytes} bytes in ${batch.length} bytes`)
