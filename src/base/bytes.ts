@@ -167,9 +167,10 @@ export class ByteReader {
         scale *= 128
       }
       if (byte < 0x80) {
-        if (magnitude > Number.MAX_SAFE_INTEGER - 1) return this.#fail('varint outside the safe-integer range')
+        const value = negative ? -magnitude - 1 : magnitude
+        if (!Number.isSafeInteger(value)) return this.#fail('varint outside the safe-integer range')
         this.#position = start + index + 1
-        return negative ? -magnitude - 1 : magnitude
+        return value
       }
     }
     return this.#fail('varint of more than 10 bytes')
