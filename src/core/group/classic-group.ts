@@ -126,7 +126,7 @@ function isSameProtocol(a: MemberProtocol, b: MemberProtocol): boolean {
 
 export class ClassicGroup {
   readonly groupId: string
-  /** In the order in which they came; the first of them leads when the leader is gone. */
+  /** In the order in which they came. */
   readonly members = new Map<string, ClassicGroupMember>()
   /** Ids given out with MEMBER_ID_REQUIRED, each until it joins or its session times out. */
   readonly pendingJoins = new Map<string, Deadline<GroupDeadlineEvent>>()
@@ -230,7 +230,8 @@ export class ClassicGroup {
     this.#grow(-member.sizeBytes)
     if (member.groupInstanceId !== null) this.#memberIdByInstance.delete(member.groupInstanceId)
     this.pendingSyncs.delete(memberId)
-    if (this.leaderId === memberId) this.leaderId = this.members.keys().next().value
+    // The next one is chosen among those that join: `electJoinedLeader`.
+    if (this.leaderId === memberId) this.leaderId = undefined
   }
 
   /** A static member is back under a new id: it takes the assignment and the lead of the old one. */
@@ -301,7 +302,10 @@ export class ClassicGroup {
     const votes = new Map<string, number>()
     for (const member of this.members.values()) {
       const vote = member.protocols.find(({ name }) => this.#isSupportedByAll(name))?.name
-      assert(vote !== undefined, `member ${member.memberId} of group ${this.groupId} shares no protocol with the others`)
+      assert(
+        vote !== undefined,
+        `member ${member.memberId} of group ${this.groupId} shares no protocol with the others`,
+      )
       votes.set(vote, (votes.get(vote) ?? 0) + 1)
     }
     let selected: string | undefined

@@ -1,8 +1,8 @@
 /**
- * Membership of all classic groups: joining, syncing, heartbeats, leaving, and the deadlines of these.
+ * Membership of all classic groups: joining, syncing, heartbeats and leaving.
  *
- * Owns the groups and who waits in them. What a group may do in which state is in classic-group-table.ts; offsets are
- * elsewhere. A generation becomes durable with the GroupMetadata record that holds its assignment: until that record is
+ * Owns the groups, and what a request is told. What a group may do in which state is in classic-group-table.ts, how it
+ * moves on in rebalances.ts; offsets are elsewhere. A generation becomes durable with the GroupMetadata record that holds its assignment: until that record is
  * replayed, and for all of a rebalance, the state here is volatile, and a restart goes back to the last record.
  * Invariants: SPEC.md I1–I9. Source: GroupMetadataManager (classic groups), KIP-62, 345, 394, 559, 814.
  */
@@ -17,11 +17,10 @@ import type { SyncGroupRequest, SyncGroupResponseDraft } from '../../protocol/me
 import { ClassicGroup, copyProtocol, NO_BYTES, protocolsBytes } from './classic-group.ts'
 import type { ClassicGroupMember, GroupDeadlineEvent, MemberDraft, MemberProtocol, SizeMeter } from './classic-group.ts'
 import type { ClassicGroupEvent } from './classic-group-table.ts'
-import { Deadline, Deadlines } from './deadlines.ts'
+import { Deadline } from './deadlines.ts'
 import { NEW_MEMBER_JOIN_TIMEOUT_MS } from './group-api.ts'
-import type { GroupCompletion, GroupConfig, GroupLimits, GroupRequestContext, GroupToken } from './group-api.ts'
+import type { GroupConfig, GroupLimits, GroupRequestContext, GroupToken } from './group-api.ts'
 import { groupMetadataRecord } from './group-records.ts'
-import type { GroupRecord } from './group-records.ts'
 import {
   joinRefusal,
   joinReply,
@@ -35,28 +34,26 @@ import {
   syncReply,
 } from './group-replies.ts'
 import type { LeftMember } from './group-replies.ts'
-
-/** Collects what one call writes and whom it answers. */
-export class Effects {
-  readonly records: GroupRecord[] = []
-  readonly completions: GroupCompletion[] = []
-}
+import { isAct, memberOf } from './rebalances.ts'
+import type { Effects, Rebalances } from './rebalances.ts'
 
 export interface ClassicGroupsOptions {
   readonly random: Random
+  readonly rebalances: Rebalances
   readonly config: GroupConfig
   readonly limits: GroupLimits
 }
 
 export class ClassicGroups {
-  readonly deadlines = new Deadlines<GroupDeadlineEvent>()
+  readonly #rebalances: Rebalances
   readonly #groups = new Map<string, ClassicGroup>()
   readonly #meter: SizeMeter = { bytes: 0 }
   readonly #random: Random
   readonly #config: GroupConfig
   readonly #limits: GroupLimits
 
-  constructor({ random, config, limits }: ClassicGroupsOptions) {
+  constructor({ random, rebalances, config, limits }: ClassicGroupsOptions) {
+    this.#rebalances = rebalances
     this.#random = random
     this.#config = config
     this.#limits = limits
@@ -103,7 +100,7 @@ export class ClassicGroups {
     if (known === undefined && this.#groups.size >= this.#limits.groupsMax) return refuse('POLICY_VIOLATION')
     const group = known ?? new ClassicGroup(groupId, this.#meter)
     if (!this.#acceptsJoin(group, memberId)) {
-      this.#expel(group, memberId, context.nowMs, effects)
+      this.#rebalances.expel(group, memberId, context.nowMs, effects)
       return refuse('GROUP_MAX_SIZE_REACHED', NO_MEMBER_ID)
     }
     if (group.state === 'Dead') return refuse('COORDINATOR_NOT_AVAILABLE')
@@ -128,7 +125,7 @@ export class ClassicGroups {
     if (!requiresMemberId(apiVersion)) return this.#addMember(group, memberId, join)
     const pending = new Deadline<GroupDeadlineEvent>({ kind: 'session', group, memberId })
     group.pendingJoins.set(memberId, pending)
-    this.deadlines.set(pending, nowMs + sessionTimeoutMs)
+    this.#rebalances.deadlines.set(pending, nowMs + sessionTimeoutMs)
     return joinRefusal('MEMBER_ID_REQUIRED', memberId, apiVersion)
   }
 
@@ -155,7 +152,7 @@ export class ClassicGroups {
     const { nowMs, clientId, remoteAddress } = join.context
     const { groupInstanceId, protocolType, sessionTimeoutMs } = join.request
     if (group.state === 'PreparingRebalance' && group.isInitialRebalance) group.newMemberAdded = true
-    this.#forgetPendingJoin(group, memberId)
+    this.#rebalances.forgetPendingJoin(group, memberId)
     const draft: MemberDraft = {
       memberId,
       groupInstanceId,
@@ -169,7 +166,7 @@ export class ClassicGroups {
     const member = group.add(draft, protocolType)
     member.isNew = true
     group.park(member, { token: join.token, apiVersion: join.context.apiVersion })
-    this.deadlines.set(member.session, nowMs + NEW_MEMBER_JOIN_TIMEOUT_MS)
+    this.#rebalances.deadlines.set(member.session, nowMs + NEW_MEMBER_JOIN_TIMEOUT_MS)
     return this.#goOn(group, 'JoinNewMember', join)
   }
 
@@ -183,12 +180,12 @@ export class ClassicGroups {
     const { apiVersion, nowMs } = join.context
     const previous = memberOf(group, previousId)
     const leaderBefore = group.leaderId
-    this.#answerAll(group, previous, 'FENCED_INSTANCE_ID', previousId, join.effects)
-    this.deadlines.cancel(previous.session)
+    this.#rebalances.answerAll(group, previous, 'FENCED_INSTANCE_ID', previousId, join.effects)
+    this.#rebalances.deadlines.cancel(previous.session)
     const member = group.replaceStatic(previous, memberId)
-    if (group.pendingSyncs.size === 0) this.deadlines.cancel(group.syncDeadline)
+    if (group.pendingSyncs.size === 0) this.#rebalances.deadlines.cancel(group.syncDeadline)
     this.#updateMember(group, member, join)
-    this.#touch(member, nowMs)
+    this.#rebalances.touch(member, nowMs)
     const keepsProtocol = group.state === 'Stable' && group.selectProtocol() === group.protocolName
     const event = keepsProtocol ? 'ReplaceStaticMember' : 'ReplaceStaticMemberOtherProtocol'
     if (!isAct(group.outcome(event), 'store-member')) {
@@ -210,7 +207,7 @@ export class ClassicGroups {
   #takeUp(group: ClassicGroup, member: ClassicGroupMember, join: Join): void {
     this.#updateMember(group, member, join)
     // Deviation: Kafka never answers a join that a later one of the same member replaces.
-    this.#answerJoin(group, member, 'REBALANCE_IN_PROGRESS', member.memberId, join.effects)
+    this.#rebalances.answerJoin(group, member, 'REBALANCE_IN_PROGRESS', member.memberId, join.effects)
     group.park(member, { token: join.token, apiVersion: join.context.apiVersion })
   }
 
@@ -222,10 +219,10 @@ export class ClassicGroups {
 
   #goOn(group: ClassicGroup, event: ClassicGroupEvent, { context, effects }: Join): undefined {
     const outcome = group.outcome(event)
-    if (isAct(outcome, 'rebalance')) this.#prepareRebalance(group, context.nowMs, effects)
+    if (isAct(outcome, 'rebalance')) this.#rebalances.prepare(group, context.nowMs, effects)
     else {
       assert(isAct(outcome, 'take-part'), `group ${group.groupId} cannot go on after ${event} while ${group.state}`)
-      this.#maybeCompleteJoin(group, context.nowMs, effects)
+      this.#rebalances.maybeComplete(group, context.nowMs, effects)
     }
     return undefined
   }
@@ -294,10 +291,10 @@ export class ClassicGroups {
     if (refusal !== 'NONE') return syncRefusal(refusal)
     const member = memberOf(group, memberId)
     group.pendingSyncs.delete(memberId)
-    if (group.pendingSyncs.size === 0) this.deadlines.cancel(group.syncDeadline)
+    if (group.pendingSyncs.size === 0) this.#rebalances.deadlines.cancel(group.syncDeadline)
     if (isAct(outcome, 'answer-assignment')) return syncReply(group, member.assignment)
     // Deviation: Kafka never answers a sync that a later one of the same member replaces.
-    this.#answerSync(member, syncRefusal('REBALANCE_IN_PROGRESS'), effects)
+    this.#rebalances.answerSync(member, syncRefusal('REBALANCE_IN_PROGRESS'), effects)
     member.awaitingSync = { token, apiVersion }
     if (isAct(outcome, 'store-assignment')) this.#storeAssignment(group, request, nowMs, effects)
     return undefined
@@ -314,28 +311,14 @@ export class ClassicGroups {
     }
     const { assignmentBytesMax, groupBytesTotalMax } = this.#limits
     if (bytes > assignmentBytesMax || this.#meter.bytes + bytes > groupBytesTotalMax) {
-      this.#propagateSync(group, () => syncRefusal('UNKNOWN_SERVER_ERROR'), nowMs, effects)
-      this.#prepareRebalance(group, nowMs, effects)
+      this.#rebalances.propagateSync(group, () => syncRefusal('UNKNOWN_SERVER_ERROR'), nowMs, effects)
+      this.#rebalances.prepare(group, nowMs, effects)
       return
     }
     for (const [memberId, assignment] of assignments) assignments.set(memberId, new Uint8Array(assignment))
     effects.records.push(groupMetadataRecord(group.groupId, group.toValue(group.generationId, assignments, nowMs)))
     const replyOf = ({ memberId }: ClassicGroupMember) => syncReply(group, assignments.get(memberId) ?? NO_BYTES)
-    this.#propagateSync(group, replyOf, nowMs, effects)
-  }
-
-  #propagateSync(
-    group: ClassicGroup,
-    replyOf: (member: ClassicGroupMember) => SyncGroupResponseDraft,
-    nowMs: number,
-    effects: Effects,
-  ): void {
-    for (const member of group.members.values()) {
-      if (member.awaitingSync === undefined) continue
-      this.#answerSync(member, replyOf(member), effects)
-      // Its session may have run out while it waited, which did not count.
-      this.#touch(member, nowMs)
-    }
+    this.#rebalances.propagateSync(group, replyOf, nowMs, effects)
   }
 
   // --- heartbeat and leave ---
@@ -355,7 +338,7 @@ export class ClassicGroups {
 
   /** The member has shown that it is alive. */
   touch(group: ClassicGroup, memberId: string, nowMs: number): void {
-    this.#touch(memberOf(group, memberId), nowMs)
+    this.#rebalances.touch(memberOf(group, memberId), nowMs)
   }
 
   leave(request: LeaveGroupRequest, context: GroupRequestContext, effects: Effects): LeaveGroupResponseDraft {
@@ -376,13 +359,13 @@ export class ClassicGroups {
         // An admin removes a static member by its instance alone.
         const byInstance = memberId === NO_MEMBER_ID && groupInstanceId !== null
         const id = byInstance ? (group.memberIdOfInstance(groupInstanceId) ?? NO_MEMBER_ID) : memberId
-        if (this.#forgetPendingJoin(group, id)) {
+        if (this.#rebalances.forgetPendingJoin(group, id)) {
           errorCode = 'NONE'
           forgotten += 1
         } else {
           errorCode = group.checkMember(id, groupInstanceId)
           if (errorCode === 'NONE') {
-            this.#removeMember(group, memberOf(group, id), effects)
+            this.#rebalances.removeMember(group, memberOf(group, id), effects)
             removed += 1
           }
         }
@@ -391,115 +374,9 @@ export class ClassicGroups {
     }
     // Deviation: Kafka also rebalances a stable group when only an id leaves that never joined.
     if (group !== undefined && (removed > 0 || (forgotten > 0 && group.state === 'PreparingRebalance'))) {
-      this.#afterRemoval(group, nowMs, effects)
+      this.#rebalances.afterRemoval(group, nowMs, effects)
     }
     return leaveReply(left, apiVersion)
-  }
-
-  // --- rebalance ---
-
-  #prepareRebalance(group: ClassicGroup, nowMs: number, effects: Effects): void {
-    if (group.state === 'CompletingRebalance') {
-      for (const member of group.members.values()) group.setAssignment(member, NO_BYTES)
-      this.#propagateSync(group, () => syncRefusal('REBALANCE_IN_PROGRESS'), nowMs, effects)
-    }
-    group.pendingSyncs.clear()
-    this.deadlines.cancel(group.syncDeadline)
-    group.isInitialRebalance = group.state === 'Empty'
-    group.transition('RebalanceStarted', nowMs)
-    if (!group.isInitialRebalance) {
-      if (group.hasAllMembersJoined) this.#completeJoin(group, nowMs, effects)
-      else this.deadlines.set(group.joinDeadline, nowMs + group.rebalanceTimeoutMs)
-      return
-    }
-    // More members are likely to come: one rebalance for all of them instead of one for each.
-    const delayMs = this.#config.groupInitialRebalanceDelayMs
-    group.newMemberAdded = false
-    group.initialDelayMs = delayMs
-    group.initialDelayRemainingMs = Math.max(group.rebalanceTimeoutMs - delayMs, 0)
-    this.deadlines.set(group.joinDeadline, nowMs + delayMs)
-  }
-
-  #extendInitialDelay(group: ClassicGroup, nowMs: number): void {
-    const { initialDelayMs, initialDelayRemainingMs } = group
-    group.newMemberAdded = false
-    group.initialDelayMs = Math.min(this.#config.groupInitialRebalanceDelayMs, initialDelayRemainingMs)
-    group.initialDelayRemainingMs = Math.max(initialDelayRemainingMs - initialDelayMs, 0)
-    this.deadlines.set(group.joinDeadline, nowMs + group.initialDelayMs)
-  }
-
-  #maybeCompleteJoin(group: ClassicGroup, nowMs: number, effects: Effects): void {
-    if (group.state !== 'PreparingRebalance' || group.isInitialRebalance || !group.hasAllMembersJoined) return
-    this.#completeJoin(group, nowMs, effects)
-  }
-
-  /** The time to join is over, or all have joined. Who has not is out, unless it is static. */
-  #completeJoin(group: ClassicGroup, nowMs: number, effects: Effects): void {
-    this.deadlines.cancel(group.joinDeadline)
-    for (const member of [...group.members.values()]) {
-      if (member.awaitingJoin === undefined && !member.isStatic) this.#removeMember(group, member, effects)
-    }
-    if (!group.electJoinedLeader() && group.members.size > 0) {
-      // Only static members are left, and none has joined: wait until they do or their sessions end.
-      this.deadlines.set(group.joinDeadline, nowMs + group.rebalanceTimeoutMs)
-      return
-    }
-    group.isInitialRebalance = false
-    if (group.members.size === 0) {
-      const value = group.toValue(group.generationId + 1, new Map(), nowMs)
-      effects.records.push(groupMetadataRecord(group.groupId, value))
-      return
-    }
-    group.generationId += 1
-    group.protocolName = group.selectProtocol()
-    group.readSubscriptions()
-    group.transition('JoinPhaseCompleted', nowMs)
-    group.pendingSyncs.clear()
-    for (const member of group.members.values()) {
-      const isLeader = member.memberId === group.leaderId
-      const parked = member.awaitingJoin
-      if (parked !== undefined) {
-        const reply = joinReply(group, member.memberId, parked.apiVersion, { members: isLeader })
-        effects.completions.push({ token: parked.token, reply })
-        group.park(member, undefined)
-      }
-      member.isNew = false
-      this.#touch(member, nowMs)
-      group.pendingSyncs.add(member.memberId)
-    }
-    this.deadlines.set(group.syncDeadline, nowMs + group.rebalanceTimeoutMs)
-  }
-
-  #afterRemoval(group: ClassicGroup, nowMs: number, effects: Effects): void {
-    const outcome = group.outcome('MembersRemoved')
-    if (isAct(outcome, 'rebalance')) this.#prepareRebalance(group, nowMs, effects)
-    else if (isAct(outcome, 'take-part')) this.#maybeCompleteJoin(group, nowMs, effects)
-  }
-
-  // --- deadlines ---
-
-  onSessionTimeout(group: ClassicGroup, memberId: string, nowMs: number, effects: Effects): void {
-    const member = group.members.get(memberId)
-    if (member === undefined) {
-      if (this.#forgetPendingJoin(group, memberId)) this.#maybeCompleteJoin(group, nowMs, effects)
-      return
-    }
-    if (member.isWaiting && !member.isNew) return
-    this.#removeMember(group, member, effects)
-    this.#afterRemoval(group, nowMs, effects)
-  }
-
-  onJoinTimeout(group: ClassicGroup, nowMs: number, effects: Effects): void {
-    if (group.isInitialRebalance && group.newMemberAdded && group.initialDelayRemainingMs > 0) {
-      this.#extendInitialDelay(group, nowMs)
-    } else this.#completeJoin(group, nowMs, effects)
-  }
-
-  /** Who got a generation but never asked for its part of it is out. */
-  onSyncTimeout(group: ClassicGroup, nowMs: number, effects: Effects): void {
-    if (!isAct(group.outcome('SyncTimeout'), 'rebalance')) return
-    for (const memberId of [...group.pendingSyncs]) this.#removeMember(group, memberOf(group, memberId), effects)
-    this.#prepareRebalance(group, nowMs, effects)
   }
 
   // --- log ---
@@ -517,7 +394,7 @@ export class ClassicGroups {
     }
     const recorded = new Set(value.members.map(({ memberId }) => memberId))
     for (const member of group.members.values()) {
-      if (!recorded.has(member.memberId)) this.deadlines.cancel(member.session)
+      if (!recorded.has(member.memberId)) this.#rebalances.deadlines.cancel(member.session)
     }
     group.replay(value)
   }
@@ -526,15 +403,15 @@ export class ClassicGroups {
     const group = this.#groups.get(groupId)
     if (group === undefined) return
     this.#groups.delete(groupId)
-    this.#dissolve(group)
+    this.#rebalances.dissolve(group)
   }
 
   /** Sessions of members found in the log start now, however long the broker was away. */
   onLoaded(nowMs: number, effects: Effects): void {
     for (const group of this.#groups.values()) {
-      for (const member of group.members.values()) this.#touch(member, nowMs)
+      for (const member of group.members.values()) this.#rebalances.touch(member, nowMs)
       if (group.state === 'Stable' && group.members.size > this.#config.groupMaxSize) {
-        this.#prepareRebalance(group, nowMs, effects)
+        this.#rebalances.prepare(group, nowMs, effects)
       }
     }
   }
@@ -542,82 +419,10 @@ export class ClassicGroups {
   unload(effects: Effects): void {
     for (const group of this.#groups.values()) {
       for (const member of group.members.values()) {
-        this.#answerAll(group, member, 'NOT_COORDINATOR', member.memberId, effects)
+        this.#rebalances.answerAll(group, member, 'NOT_COORDINATOR', member.memberId, effects)
       }
-      this.#dissolve(group)
+      this.#rebalances.dissolve(group)
     }
-  }
-
-  /** Nobody waits any more; nothing of the group is due. */
-  #dissolve(group: ClassicGroup): void {
-    this.deadlines.cancel(group.joinDeadline)
-    this.deadlines.cancel(group.syncDeadline)
-    for (const memberId of [...group.pendingJoins.keys()]) this.#forgetPendingJoin(group, memberId)
-    for (const member of [...group.members.values()]) {
-      this.deadlines.cancel(member.session)
-      group.remove(member.memberId)
-    }
-    group.transition('Removed', group.stateTimestampMs)
-  }
-
-  // --- members and their waiting requests ---
-
-  #touch(member: ClassicGroupMember, nowMs: number): void {
-    this.deadlines.set(member.session, nowMs + member.sessionTimeoutMs)
-  }
-
-  /** A member that is over the size of the group goes, if it is in. */
-  #expel(group: ClassicGroup, memberId: string, nowMs: number, effects: Effects): void {
-    this.#forgetPendingJoin(group, memberId)
-    const member = group.members.get(memberId)
-    if (member !== undefined) this.#removeMember(group, member, effects)
-    this.#maybeCompleteJoin(group, nowMs, effects)
-  }
-
-  /** If it still waits, it is told UNKNOWN_MEMBER_ID, so that a living client joins anew. */
-  #removeMember(group: ClassicGroup, member: ClassicGroupMember, effects: Effects): void {
-    this.#answerAll(group, member, 'UNKNOWN_MEMBER_ID', NO_MEMBER_ID, effects)
-    this.deadlines.cancel(member.session)
-    group.remove(member.memberId)
-    if (group.pendingSyncs.size === 0) this.deadlines.cancel(group.syncDeadline)
-  }
-
-  #forgetPendingJoin(group: ClassicGroup, memberId: string): boolean {
-    const pending = group.pendingJoins.get(memberId)
-    if (pending === undefined) return false
-    this.deadlines.cancel(pending)
-    return group.pendingJoins.delete(memberId)
-  }
-
-  #answerAll(
-    group: ClassicGroup,
-    member: ClassicGroupMember,
-    errorCode: ErrorCode,
-    memberId: string,
-    effects: Effects,
-  ): void {
-    this.#answerJoin(group, member, errorCode, memberId, effects)
-    this.#answerSync(member, syncRefusal(errorCode), effects)
-  }
-
-  #answerJoin(
-    group: ClassicGroup,
-    member: ClassicGroupMember,
-    errorCode: ErrorCode,
-    memberId: string,
-    effects: Effects,
-  ): void {
-    const parked = member.awaitingJoin
-    if (parked === undefined) return
-    group.park(member, undefined)
-    effects.completions.push({ token: parked.token, reply: joinRefusal(errorCode, memberId, parked.apiVersion) })
-  }
-
-  #answerSync(member: ClassicGroupMember, reply: SyncGroupResponseDraft, effects: Effects): void {
-    const parked = member.awaitingSync
-    if (parked === undefined) return
-    member.awaitingSync = undefined
-    effects.completions.push({ token: parked.token, reply })
   }
 
   /** A random UUID in its long form, as in Kafka's member ids. */
@@ -639,16 +444,6 @@ interface Join {
   /** Of the request, each name once; still views into the frame. */
   readonly protocols: readonly MemberProtocol[]
   readonly effects: Effects
-}
-
-function memberOf(group: ClassicGroup, memberId: string): ClassicGroupMember {
-  const member = group.members.get(memberId)
-  assert(member !== undefined, `group ${group.groupId} has no member ${memberId}`)
-  return member
-}
-
-function isAct(outcome: ReturnType<ClassicGroup['outcome']>, act: string): boolean {
-  return typeof outcome === 'object' && 'act' in outcome && outcome.act === act
 }
 
 function isOther(given: string | null, current: string | undefined): boolean {

@@ -36,7 +36,13 @@ export function leavesInBatches(apiVersion: number): boolean {
 }
 
 export function joinRefusal(errorCode: ErrorCode, memberId: string, apiVersion: number): JoinGroupResponseDraft {
-  return { errorCode, protocolName: protocolNameFor(undefined, apiVersion), leader: NO_MEMBER_ID, memberId, members: [] }
+  return {
+    errorCode,
+    protocolName: protocolNameFor(undefined, apiVersion),
+    leader: NO_MEMBER_ID,
+    memberId,
+    members: [],
+  }
 }
 
 /** The generation as a member is told of it. */
