@@ -389,6 +389,20 @@ const KAFKA_GROUP_OPTIONS = {
 } as const
 
 const KAFKA_TRANSACTION_OPTIONS = {
+  addPartitionsToTxnRetryBackoffMs: intOption({
+    name: 'add.partitions.to.txn.retry.backoff.ms',
+    default: 20,
+    min: 1,
+    unit: 'ms',
+    doc: 'How long an implicit add of a partition waits before it is tried again, while the transaction before is being ended.',
+  }),
+  addPartitionsToTxnRetryBackoffMaxMs: intOption({
+    name: 'add.partitions.to.txn.retry.backoff.max.ms',
+    default: 100,
+    min: 0,
+    unit: 'ms',
+    doc: 'How long such tries go on before the client is told to try again.',
+  }),
   transactionMaxTimeoutMs: intOption({
     name: 'transaction.max.timeout.ms',
     default: 900_000,
@@ -575,8 +589,6 @@ export type BrokerOptionKey = keyof typeof BROKER_OPTIONS
 
 /** Kafka options without a meaning on one node of one process, or whose part of Kafka is not here; whole names. */
 const IGNORED_NAMES: ReadonlySet<string> = new Set([
-  'add.partitions.to.txn.retry.backoff.max.ms',
-  'add.partitions.to.txn.retry.backoff.ms',
   'alter.config.policy.class.name',
   'auto.include.jmx.reporter',
   'auto.leader.rebalance.enable',

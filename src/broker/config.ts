@@ -67,7 +67,8 @@ export function loadConfig(properties: Readonly<Record<string, string>>): Loaded
     spelling.set(option.name, name)
   }
   const config = configOf(texts)
-  checkTogether(config)
+  const problem = contradiction(config)
+  if (problem !== undefined) throw new ConfigError(problem)
   return { config, texts, ignored }
 }
 
@@ -85,7 +86,8 @@ export function withDynamicConfigs(
  * Why these texts cannot be set while the broker runs; `undefined` when they can.
  * Errors: INVALID_REQUEST (unknown, or fixed at the start), INVALID_CONFIG (value)
  */
-export function dynamicConfigProblem(
+export function brokerConfigProblem(
+  loaded: LoadedConfig,
   texts: ReadonlyMap<string, string>,
 ): { error: 'INVALID_REQUEST' | 'INVALID_CONFIG'; message: string } | undefined {
   const fixed = [...texts.keys()].filter((name) => brokerOption(name)?.option.dynamic !== true)
@@ -99,7 +101,8 @@ export function dynamicConfigProblem(
       return { error: 'INVALID_CONFIG', message: `Invalid value ${text} for configuration ${name}: ${parsed.reason}` }
     }
   }
-  return undefined
+  const message = contradiction(withDynamicConfigs(loaded, texts))
+  return message === undefined ? undefined : { error: 'INVALID_CONFIG', message }
 }
 
 /** The text of an option's value as Kafka prints it; null when it is not set. */
@@ -125,25 +128,31 @@ function unknownKey(name: string): ConfigError {
   return new ConfigError(`unknown configuration key ${name}${hint}`)
 }
 
-/** Rules that tie options together. */
-function checkTogether(config: BrokerConfig): void {
+/** What is wrong with the options taken together; `undefined` when nothing is. */
+function contradiction(config: BrokerConfig): string | undefined {
   const { groupMinSessionTimeoutMs: least, groupMaxSessionTimeoutMs: most } = config
   if (least > most) {
-    throw new ConfigError(`group.min.session.timeout.ms (${least}) is above group.max.session.timeout.ms (${most})`)
+    return `group.min.session.timeout.ms (${least}) is above group.max.session.timeout.ms (${most})`
   }
-  if (config.messageMaxBytes > config.socketRequestMaxBytes) {
-    throw new ConfigError(
-      `message.max.bytes (${config.messageMaxBytes}) is above socket.request.max.bytes (${config.socketRequestMaxBytes}), ` +
-        'so such a message could never arrive',
-    )
+  const { messageMaxBytes, socketRequestMaxBytes } = config
+  if (messageMaxBytes > socketRequestMaxBytes) {
+    return `message.max.bytes (${messageMaxBytes}) is above socket.request.max.bytes (${socketRequestMaxBytes}), so such a message could never arrive`
   }
   const { defaultReplicationFactor, minInsyncReplicas } = config
   if (defaultReplicationFactor > 1) {
-    throw new ConfigError(`default.replication.factor=${defaultReplicationFactor}: there is one node, so only 1 or -1`)
+    return `default.replication.factor is ${defaultReplicationFactor}, but there is one node, so only 1 is possible`
   }
   if (minInsyncReplicas > 1) {
-    throw new ConfigError(
-      `min.insync.replicas=${minInsyncReplicas}: there is one node, so acks=all could never succeed`,
-    )
+    return `min.insync.replicas is ${minInsyncReplicas}, but there is one node, so acks=all could never succeed`
   }
+  if (config.logCleanerMinCompactionLagMs > config.logCleanerMaxCompactionLagMs) {
+    return 'log.cleaner.min.compaction.lag.ms is above log.cleaner.max.compaction.lag.ms'
+  }
+  if (config.logDirs?.includes(',') === true) {
+    return `log.dirs is ${config.logDirs}, but there is one journal: name one directory`
+  }
+  if (config.transactionTwoPhaseCommitEnable) {
+    return 'transaction.two.phase.commit.enable is true, but this broker has no two-phase commit'
+  }
+  return undefined
 }
