@@ -21,7 +21,6 @@ import { seededRandom } from '../src/testing/seeded-random.ts'
 
 const CASES = 200_000
 const MUTATIONS_PER_MESSAGE = 4
-const DECODE_MS_MAX = 50
 const SEED = Number(process.env['SEMEL_SEED'] ?? 20_250_917)
 const RERUN = `SEMEL_SEED=${SEED} npx vitest run test/fuzz-codec.test.ts`
 
@@ -112,24 +111,21 @@ function mutate(original: Uint8Array, random: Random): Uint8Array {
   return bytes
 }
 
-/** What a decoded message holds: array elements, and bytes of text and blobs. */
-function contents(value: unknown): { elements: number; textBytes: number } {
-  let elements = 0
-  let textBytes = 0
+/** What a decoded message holds: array elements, and bytes of its blobs. Neither can be more than the bytes it came from. */
+function contents(message: unknown): { elements: number; blobBytes: number } {
+  const found = { elements: 0, blobBytes: 0 }
   const visit = (part: unknown) => {
-    if (typeof part === 'string') {
-      textBytes += Buffer.byteLength(part)
-    } else if (part instanceof Uint8Array) {
-      textBytes += part.length
+    if (part instanceof Uint8Array) {
+      found.blobBytes += part.length
     } else if (Array.isArray(part)) {
-      elements += part.length
+      found.elements += part.length
       for (const element of part) visit(element)
     } else if (typeof part === 'object' && part !== null) {
       for (const member of Object.values(part)) visit(member)
     }
   }
-  visit(value)
-  return { elements, textBytes }
+  visit(message)
+  return found
 }
 
 test(`${CASES} damaged messages of all APIs and versions decode or are refused (${RERUN})`, {
@@ -146,7 +142,6 @@ test(`${CASES} damaged messages of all APIs and versions decode or are refused (
       const explain = () =>
         `case ${index}, ${target.label}, bytes ${Buffer.from(bytes).toString('hex')}; again: ${RERUN}`
       let decoded: unknown
-      const startedMs = performance.now()
       try {
         decoded = target.decode(bytes)
       } catch (error) {
@@ -154,9 +149,10 @@ test(`${CASES} damaged messages of all APIs and versions decode or are refused (
         decodedBy.refused++
         continue
       }
-      const { elements } = contents(decoded)
-      if (elements > bytes.length) throw new Error(`${elements} elements out of ${bytes.length} bytes: ${explain()}`)
-      if (performance.now() - startedMs > DECODE_MS_MAX * 20) throw new Error(`too slow: ${explain()}`)
+      const { elements, blobBytes } = contents(decoded)
+      if (elements > bytes.length || blobBytes > bytes.length) {
+        throw new Error(`${elements} elements and ${blobBytes} bytes out of ${bytes.length}: ${explain()}`)
+      }
       decodedBy.returned++
     }
   }

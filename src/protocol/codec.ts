@@ -165,7 +165,7 @@ function compileMessage(fields: Fields, version: number, flexible: boolean): Mes
   const isPlain = new Set(plain.map((member) => member.name))
   // Defaults that somebody could change are made anew for each object.
   const fresh = Object.entries(fields).filter(
-    ([name, field]) => !isPlain.has(name) && typeof template[name] === 'object' && template[name] !== null && field,
+    ([name]) => !isPlain.has(name) && typeof template[name] === 'object' && template[name] !== null,
   )
   const names = plain.map((member) => member.name)
   const decoders = plain.map((member) => member.decode)

@@ -56,7 +56,7 @@ export function defaultValue(field: Field): unknown {
       return { ...defaultStruct(field.fields ?? {}), ...(declared as object | undefined) }
     case 'bytes':
     case 'records':
-      return declared ?? new Uint8Array(0)
+      return declared ?? Buffer.alloc(0)
     case 'bool':
       return declared ?? false
     case 'string':

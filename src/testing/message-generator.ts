@@ -78,7 +78,7 @@ function randomValue(field: Field, version: number, flexible: boolean, random: R
       ).join('')
     case 'bytes':
     case 'records': {
-      const bytes = new Uint8Array(randomBelow(BYTES_MAX + 1, random))
+      const bytes = Buffer.alloc(randomBelow(BYTES_MAX + 1, random))
       random.fill(bytes)
       return bytes
     }
