@@ -236,6 +236,31 @@ describe('ByteWriter', () => {
     )
   })
 
+  test('every kind of value survives when it is the one that makes the buffer grow', () => {
+    const writes: [string, (writer: ByteWriter) => void][] = [
+      ['7f', (w) => w.int8(127)],
+      ['7ffe', (w) => w.int16(0x7ffe)],
+      ['fffe', (w) => w.uint16(0xfffe)],
+      ['7ffffffe', (w) => w.int32(0x7ffffffe)],
+      ['fffffffe', (w) => w.uint32(0xfffffffe)],
+      ['000000000000abcd', (w) => w.int64(0xabcd)],
+      ['3ff0000000000000', (w) => w.float64(1)],
+      ['ac02', (w) => w.uvarint(300)],
+      ['d804', (w) => w.varint(300)],
+      ['d804', (w) => w.varlong(300)],
+      ['0102', (w) => w.raw(Uint8Array.of(1, 2))],
+      ['c3a961', (w) => w.utf8('éa', 3)],
+    ]
+    for (const [hex, write] of writes) {
+      for (let filled = 0; filled <= 12; filled++) {
+        const writer = new ByteWriter(12)
+        writer.raw(new Uint8Array(filled).fill(0xee))
+        write(writer)
+        expect(Buffer.from(writer.toBytes()).toString('hex')).toBe('ee'.repeat(filled) + hex)
+      }
+    }
+  })
+
   test('asserts that a value fits its width', () => {
     const writer = new ByteWriter()
     expect(() => writer.int8(128)).toThrow(AssertionError)

@@ -255,7 +255,9 @@ export class ByteWriter {
 
   int8(value: number): void {
     assert((value << 24) >> 24 === value, `int8 out of range: ${value}`)
-    this.#buffer[this.#reserve(1)] = value
+    // Reserving may replace the buffer, so it comes before the buffer is looked at.
+    const at = this.#reserve(1)
+    this.#buffer[at] = value
   }
 
   int16(value: number): void {
