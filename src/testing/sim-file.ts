@@ -1,0 +1,126 @@
+/**
+ * One file of a simulated disk: what is durable, and the operations on top of it that no flush has made so yet.
+ *
+ *   durable bytes ── op ── op ── op   = current bytes, what a reader sees
+ *                     └ each 'pending', 'synced' (kept whatever happens) or 'doubtful' (a flush of it failed: the system has
+ *                       forgotten that it ever was to be written, so no later flush saves it)
+ */
+
+import { PagedBytes } from '../runtime/paged-bytes.ts'
+import type { SimRandom } from './sim-random.ts'
+
+export const SECTOR_BYTES = 512
+
+type Change =
+  | { readonly kind: 'write'; readonly position: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'truncate'; readonly sizeBytes: number }
+
+interface Operation {
+  readonly change: Change
+  state: 'pending' | 'synced' | 'doubtful'
+}
+
+/** What becomes of one operation that was not flushed. */
+export type WriteFate = 'kept' | 'lost' | 'torn' | 'garbled'
+
+export class SimFile {
+  #durable: PagedBytes
+  #current: PagedBytes
+  #operations: Operation[] = []
+
+  constructor(content = new PagedBytes()) {
+    this.#durable = content
+    this.#current = content.clone()
+  }
+
+  get sizeBytes(): number {
+    return this.#current.length
+  }
+
+  get unsyncedOperations(): number {
+    return this.#operations.filter(({ state }) => state !== 'synced').length
+  }
+
+  read(target: Uint8Array, position: number): number {
+    return this.#current.read(target, position)
+  }
+
+  write(bytes: Uint8Array, position: number): void {
+    this.#do({ kind: 'write', position, bytes: bytes.slice() })
+  }
+
+  truncate(sizeBytes: number): void {
+    this.#do({ kind: 'truncate', sizeBytes })
+  }
+
+  /** The operations a flush begun now answers for. */
+  beginSync(): readonly Operation[] {
+    return this.#operations.filter(({ state }) => state === 'pending')
+  }
+
+  finishSync(operations: readonly Operation[], succeeded: boolean): void {
+    for (const operation of operations) {
+      if (operation.state === 'pending') operation.state = succeeded ? 'synced' : 'doubtful'
+    }
+    let settled = 0
+    while (this.#operations[settled]?.state === 'synced') {
+      apply(this.#durable, (this.#operations[settled] as Operation).change)
+      settled += 1
+    }
+    this.#operations = this.#operations.slice(settled)
+  }
+
+  /** Changes durable bytes in place, as a failing medium does. */
+  rot(position: number, bytes: Uint8Array): void {
+    this.#durable.write(bytes, position)
+    this.#current.write(bytes, position)
+  }
+
+  /** The file as found after a crash; this one stays as it is. */
+  afterCrash(random: SimRandom, fate: (random: SimRandom) => WriteFate): SimFile {
+    const content = this.#durable.clone()
+    for (const { change, state } of this.#operations) {
+      const becomes = state === 'synced' ? 'kept' : fate(random)
+      if (becomes === 'kept') apply(content, change)
+      else if (becomes !== 'lost') damage(content, change, becomes, random)
+    }
+    return new SimFile(content)
+  }
+
+  toBytes(): Uint8Array {
+    return this.#current.toBytes()
+  }
+
+  #do(change: Change): void {
+    this.#operations.push({ change, state: 'pending' })
+    apply(this.#current, change)
+  }
+}
+
+function apply(content: PagedBytes, change: Change): void {
+  if (change.kind === 'write') content.write(change.bytes, change.position)
+  else content.truncate(change.sizeBytes)
+}
+
+/** Sector by sector: the new bytes, the old ones or (garbled) bytes nobody wrote. Nothing outside the write is touched. */
+function damage(content: PagedBytes, change: Change, fate: 'torn' | 'garbled', random: SimRandom): void {
+  if (change.kind === 'truncate') {
+    if (random.chance(0.5)) apply(content, change)
+    return
+  }
+  const end = change.position + change.bytes.length
+  // A tear is mostly one cut, and sometimes any subset.
+  const keepsPrefix = random.chance(0.5)
+  const cutAt = change.position + random.below(change.bytes.length + 1)
+  for (let from = change.position; from < end; ) {
+    const to = Math.min(end, (Math.floor(from / SECTOR_BYTES) + 1) * SECTOR_BYTES)
+    const isKept = keepsPrefix ? to <= cutAt : random.chance(0.5)
+    if (isKept) content.write(change.bytes.subarray(from - change.position, to - change.position), from)
+    else if (fate === 'garbled' && random.chance(0.3)) {
+      const garbage = new Uint8Array(to - from)
+      random.fill(garbage)
+      content.write(garbage, from)
+    }
+    from = to
+  }
+}
