@@ -166,7 +166,7 @@ async function runCase(name: CaseName, context: Context, first: boolean, full: R
       return full && loadCase(context, full, { name: 'load', kills: 0 })
     case 'kills': {
       // The first client takes the full number of kills in the full load, the others a few in a shorter one.
-      const plan = { name: 'load+kills', kills: first || options.invoices === 'all' ? options.kills : options.fewKills }
+      const plan = { name: 'kills', kills: first || options.invoices === 'all' ? options.kills : options.fewKills }
       const input = first ? full : short
       return input && loadCase(context, input, plan)
     }
@@ -186,7 +186,7 @@ async function runCase(name: CaseName, context: Context, first: boolean, full: R
       if (!client.transactionVersions.includes(2)) return
       const level = (to: number) => () => help(context, 'feature', { level: to })
       try {
-        if (short) await loadCase(context, short, { name: 'load+version switch', kills: 0, interludes: [level(1), level(2), level(1), level(2)] })
+        if (short) await loadCase(context, short, { name: 'version-switch', kills: 0, interludes: [level(1), level(2), level(1), level(2)] })
       } finally {
         await help(context, 'feature', { level: 2 })
       }

@@ -13,6 +13,7 @@ const READ_TIMEOUT_MS = 300_000
 /** Generous per invoice: a load on a busy two-core machine, with restarts. */
 const LOAD_BASE_TIMEOUT_MS = 120_000
 const LOAD_TIMEOUT_PER_INVOICE_MS = 60
+const SETTLE_MS = 1_000
 const KILL_TIMEOUT_MS = 30_000
 
 export interface LoadPlan {
@@ -35,6 +36,8 @@ export async function loadCase(context: Context, input: RetailInput, plan: LoadP
     return `${input.invoices} invoices, ${perSecond}/s, ${plan.kills} kills, ${done['restarts']} new producers, ${done['redone']} redone`
   })
   if (!loaded) return
+  // A commit is answered before its markers are written: the last one may need a moment to be readable.
+  await sleep(SETTLE_MS)
   const names = topics.map((topic) => `${prefix}${topic.name}`).join(',')
   for (const isolation of ['read_committed', 'read_uncommitted'] as const) {
     await capability(context, `${plan.name}/${isolation}`, async () => {
