@@ -1,7 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AssertionError } from './assert.ts'
-import { ByteReader, ByteWriter, CHUNK_BYTES_MIN, DecodeError, MESSAGE_ELEMENTS_MAX, uvarintBytes } from './bytes.ts'
+import {
+  ByteReader,
+  ByteWriter,
+  CHUNK_BYTES_MIN,
+  DecodeError,
+  MESSAGE_ELEMENTS_MAX,
+  uvarintBytes,
+  varintBytes,
+  varlongBytes,
+} from './bytes.ts'
 
 function roundTrip<T>(value: T, write: (writer: ByteWriter, value: T) => void, read: (reader: ByteReader) => T): void {
   const writer = new ByteWriter()
@@ -10,6 +19,12 @@ function roundTrip<T>(value: T, write: (writer: ByteWriter, value: T) => void, r
   const reader = new ByteReader(writer.toBytes())
   expect(read(reader)).toBe(value)
   expect(reader.remaining).toBe(0)
+}
+
+function sizeOf(write: (writer: ByteWriter) => void): number {
+  const writer = new ByteWriter()
+  write(writer)
+  return writer.length
 }
 
 function reading(...bytes: number[]): ByteReader {
@@ -79,9 +94,9 @@ describe('what is written reads back', () => {
           (w, v) => w.varlong(v),
           (r) => r.varlong(),
         )
-        const writer = new ByteWriter()
-        writer.uvarint(unsigned)
-        expect(uvarintBytes(unsigned)).toBe(writer.length)
+        expect(uvarintBytes(unsigned)).toBe(sizeOf((writer) => writer.uvarint(unsigned)))
+        expect(varintBytes(signed)).toBe(sizeOf((writer) => writer.varint(signed)))
+        expect(varlongBytes(long)).toBe(sizeOf((writer) => writer.varlong(long)))
       }),
     )
   })

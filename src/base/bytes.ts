@@ -5,7 +5,7 @@
  * is not UTF-8 throws `DecodeError`, never anything else. Knows no message; lengths that are nullable or compact are the
  * codec's. Reading gives views of the input, so whoever keeps bytes beyond the life of the frame copies them.
  */
-import { assert } from './assert.ts'
+import { AssertionError } from './assert.ts'
 
 /** The bytes of a peer or a file are not what they should be. The message says what was met and where. */
 export class DecodeError extends Error {
@@ -65,14 +65,32 @@ export function writeInt32(bytes: Uint8Array, position: number, value: number): 
 }
 
 export function writeInt64(bytes: Uint8Array, position: number, value: number): void {
-  assert(Number.isSafeInteger(value), `int64 must be a safe integer, got ${value}`)
+  if (!Number.isSafeInteger(value)) outOfRange('int64', value)
   writeInt32(bytes, position, Math.floor(value / TWO_32))
   writeInt32(bytes, position + 4, value >>> 0)
 }
 
-/** The bytes of one uvarint of `value` (0 … 2^32 - 1). */
+/** Apart from the conditions, so that no message is put together while all is well: these checks are on every write. */
+function outOfRange(kind: string, value: number): never {
+  throw new AssertionError(`${kind} out of range: ${value}`)
+}
+
+/** The size of `value` (0 … 2^32 - 1) as a uvarint. */
 export function uvarintBytes(value: number): number {
   return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : value < 0x1000_0000 ? 4 : 5
+}
+
+/** The size of an int32 as a varint. */
+export function varintBytes(value: number): number {
+  return uvarintBytes(((value << 1) ^ (value >> 31)) >>> 0)
+}
+
+/** The size of a safe integer as a varlong. */
+export function varlongBytes(value: number): number {
+  let rest = Math.floor((value < 0 ? -value - 1 : value) / 64)
+  let count = 1
+  for (; rest > 0; count++) rest = Math.floor(rest / 128)
+  return count
 }
 
 /** Reads front to back. Every method throws DecodeError instead of reading past the end. */
@@ -254,32 +272,32 @@ export class ByteWriter {
   }
 
   int8(value: number): void {
-    assert((value << 24) >> 24 === value, `int8 out of range: ${value}`)
+    if ((value << 24) >> 24 !== value) outOfRange('int8', value)
     // Reserving may replace the buffer, so it comes before the buffer is looked at.
     const at = this.#reserve(1)
     this.#buffer[at] = value
   }
 
   int16(value: number): void {
-    assert((value << 16) >> 16 === value, `int16 out of range: ${value}`)
+    if ((value << 16) >> 16 !== value) outOfRange('int16', value)
     const at = this.#reserve(2)
     writeInt16(this.#buffer, at, value)
   }
 
   uint16(value: number): void {
-    assert((value & 0xffff) === value, `uint16 out of range: ${value}`)
+    if ((value & 0xffff) !== value) outOfRange('uint16', value)
     const at = this.#reserve(2)
     writeInt16(this.#buffer, at, value)
   }
 
   int32(value: number): void {
-    assert((value | 0) === value, `int32 out of range: ${value}`)
+    if ((value | 0) !== value) outOfRange('int32', value)
     const at = this.#reserve(4)
     writeInt32(this.#buffer, at, value)
   }
 
   uint32(value: number): void {
-    assert(value >>> 0 === value, `uint32 out of range: ${value}`)
+    if (value >>> 0 !== value) outOfRange('uint32', value)
     const at = this.#reserve(4)
     writeInt32(this.#buffer, at, value)
   }
@@ -295,7 +313,7 @@ export class ByteWriter {
   }
 
   uvarint(value: number): void {
-    assert(value >>> 0 === value, `uvarint out of range: ${value}`)
+    if (value >>> 0 !== value) outOfRange('uvarint', value)
     let at = this.#reserve(5)
     let rest = value
     while (rest >= 0x80) {
@@ -307,12 +325,12 @@ export class ByteWriter {
   }
 
   varint(value: number): void {
-    assert((value | 0) === value, `varint out of range: ${value}`)
+    if ((value | 0) !== value) outOfRange('varint', value)
     this.uvarint(((value << 1) ^ (value >> 31)) >>> 0)
   }
 
   varlong(value: number): void {
-    assert(Number.isSafeInteger(value), `varlong must be a safe integer, got ${value}`)
+    if (!Number.isSafeInteger(value)) outOfRange('varlong', value)
     const negative = value < 0
     const magnitude = negative ? -value - 1 : value
     let at = this.#reserve(10)

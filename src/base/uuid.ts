@@ -1,5 +1,5 @@
 /** UUIDs as Kafka writes them: 16 bytes on the wire, 22 characters of unpadded base64url in memory and on screen. */
-import { assert } from './assert.ts'
+import { AssertionError } from './assert.ts'
 import { asBuffer } from './bytes.ts'
 import type { Random } from './runtime.ts'
 
@@ -8,13 +8,15 @@ export const UUID_BYTES = 16
 /** @param text  22 characters of base64url; anything else is our own mistake (check user input with `isUuid`) */
 export function uuidToBytes(text: string): Uint8Array {
   const bytes = Buffer.from(text, 'base64url')
-  assert(bytes.length === UUID_BYTES, `not a UUID: '${text}'`)
+  if (bytes.length !== UUID_BYTES) throw new AssertionError(`not a UUID: '${text}'`)
   return bytes
 }
 
 /** Reads 16 bytes from `position`. */
 export function uuidFromBytes(bytes: Uint8Array, position = 0): string {
-  assert(bytes.length >= position + UUID_BYTES, `a UUID needs ${UUID_BYTES} bytes at ${position} of ${bytes.length}`)
+  if (bytes.length < position + UUID_BYTES) {
+    throw new AssertionError(`a UUID needs ${UUID_BYTES} bytes at ${position} of ${bytes.length}`)
+  }
   return asBuffer(bytes).toString('base64url', position, position + UUID_BYTES)
 }
 

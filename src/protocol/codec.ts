@@ -14,7 +14,7 @@
  *
  * Source: the protocol guide; KIP-482 (flexible versions), KIP-893 (nullable structs).
  */
-import { assert, unreachable } from '../base/assert.ts'
+import { AssertionError, assert, unreachable } from '../base/assert.ts'
 import { ByteReader, ByteWriter, DecodeError } from '../base/bytes.ts'
 import { UUID_BYTES, uuidFromBytes, uuidToBytes } from '../base/uuid.ts'
 import type { ErrorCode } from './error-codes.ts'
@@ -147,7 +147,9 @@ function decoder(declaration: Declaration, fields: Fields, version: number): Mes
 
 function encoder(declaration: Declaration, fields: Fields, version: number): MessageCodec {
   const codec = codecOf(declaration, fields, version)
-  assert(codec !== undefined, `${declaration.name} has versions ${declaration.versions}, not ${version}`)
+  if (codec === undefined) {
+    throw new AssertionError(`${declaration.name} has versions ${declaration.versions}, not ${version}`)
+  }
   return codec
 }
 
@@ -191,15 +193,11 @@ function compileMessage(fields: Fields, version: number, flexible: boolean): Mes
 /** Puts the default in the place of a value left out. */
 function compileMemberEncoder(member: FieldLayout & FieldCodec): Encoder {
   const { name, field, encode } = member
-  const hasDefault = field.options.default !== undefined
-  const substitute = hasDefault ? defaultValue(field) : undefined
+  const substitute = field.options.default === undefined ? undefined : defaultValue(field)
   return (writer: ByteWriter, value: unknown) => {
-    if (value !== undefined) {
-      encode(writer, value as never)
-      return
-    }
-    assert(hasDefault, `field '${name}' has no default and must be given`)
-    encode(writer, substitute as never)
+    const given = value === undefined ? substitute : value
+    if (given === undefined) throw new AssertionError(`field '${name}' has no default and must be given`)
+    encode(writer, given as never)
   }
 }
 
@@ -304,7 +302,7 @@ function scalarCodec(field: Field): FieldCodec {
     case 'records':
     case 'array':
     case 'struct':
-      throw new Error(`'${field.kind}' is no scalar`)
+      throw new AssertionError(`'${field.kind}' is no scalar`)
     default:
       return unreachable(field.kind)
   }
@@ -353,7 +351,7 @@ function stringCodec(nullable: boolean, flexible: boolean): FieldCodec {
         return
       }
       const byteLength = Buffer.byteLength(value)
-      assert(byteLength <= STRING_BYTES_MAX, `string of ${byteLength} bytes`)
+      if (byteLength > STRING_BYTES_MAX) throw new AssertionError(`string of ${byteLength} bytes`)
       writeLength(writer, byteLength)
       writer.utf8(value, byteLength)
     },

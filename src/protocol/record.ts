@@ -6,7 +6,8 @@
  *
  * A length of -1 is null; header keys are never null. Source: org.apache.kafka.common.record.DefaultRecord.
  */
-import { ByteReader, ByteWriter, DecodeError } from '../base/bytes.ts'
+import type { ByteWriter } from '../base/bytes.ts'
+import { ByteReader, DecodeError, varintBytes, varlongBytes } from '../base/bytes.ts'
 
 export interface RecordHeader {
   readonly key: string
@@ -44,22 +45,29 @@ export interface RecordFrame {
 }
 
 export function writeRecord(writer: ByteWriter, record: RecordDraft, offsetDelta: number, baseTimestamp: number): void {
-  const body = new ByteWriter(128)
-  body.int8(0)
-  body.varlong(record.timestamp - baseTimestamp)
-  body.varint(offsetDelta)
-  writeBytes(body, record.key)
-  writeBytes(body, record.value)
-  const headers = record.headers ?? []
-  body.varint(headers.length)
-  for (const header of headers) {
-    const keyBytes = Buffer.byteLength(header.key)
-    body.varint(keyBytes)
-    body.utf8(header.key, keyBytes)
-    writeBytes(body, header.value)
+  const timestampDelta = record.timestamp - baseTimestamp
+  const headers = (record.headers ?? []).map((header) => ({ ...header, keyBytes: Buffer.byteLength(header.key) }))
+  let length = 1 + varlongBytes(timestampDelta) + varintBytes(offsetDelta) + varintBytes(headers.length)
+  length += nullableBytes(record.key) + nullableBytes(record.value)
+  for (const { keyBytes, value } of headers) length += varintBytes(keyBytes) + keyBytes + nullableBytes(value)
+
+  writer.varint(length)
+  writer.int8(0)
+  writer.varlong(timestampDelta)
+  writer.varint(offsetDelta)
+  writeBytes(writer, record.key)
+  writeBytes(writer, record.value)
+  writer.varint(headers.length)
+  for (const { key, keyBytes, value } of headers) {
+    writer.varint(keyBytes)
+    writer.utf8(key, keyBytes)
+    writeBytes(writer, value)
   }
-  writer.varint(body.length)
-  for (const chunk of body.finish()) writer.chunk(chunk)
+}
+
+/** The size of a length and what it counts. */
+function nullableBytes(bytes: Uint8Array | null): number {
+  return bytes === null ? 1 : varintBytes(bytes.length) + bytes.length
 }
 
 /** Throws DecodeError unless `recordCount` well-formed records fill `body` exactly. */
