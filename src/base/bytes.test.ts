@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AssertionError } from './assert.ts'
 import {
+  DECODED_BYTES_FREE,
+  DECODED_BYTES_PER_BYTE_MAX,
   ByteReader,
   ByteWriter,
   CHUNK_BYTES_MIN,
@@ -205,15 +207,24 @@ describe('bad bytes', () => {
 
 describe('claimElements', () => {
   test('refuses a count that the bytes left cannot hold', () => {
-    reading(0, 0, 0, 0).claimElements(2, 2)
-    expect(() => reading(0, 0, 0, 0).claimElements(3, 2)).toThrow(DecodeError)
-    expect(() => reading(0, 0, 0, 0).claimElements(2 ** 32 - 2, 1)).toThrow(DecodeError)
+    reading(0, 0, 0, 0).claimElements(2, 2, 8)
+    expect(() => reading(0, 0, 0, 0).claimElements(3, 2, 8)).toThrow(DecodeError)
+    expect(() => reading(0, 0, 0, 0).claimElements(2 ** 32 - 2, 1, 8)).toThrow(DecodeError)
   })
 
   test('refuses more elements in one message than the limit, over all its arrays', () => {
     const reader = new ByteReader(new Uint8Array(MESSAGE_ELEMENTS_MAX + 1))
-    reader.claimElements(MESSAGE_ELEMENTS_MAX, 1)
-    expect(() => reader.claimElements(1, 1)).toThrow(/array elements in one message/)
+    reader.claimElements(MESSAGE_ELEMENTS_MAX, 1, 8)
+    expect(() => reader.claimElements(1, 1, 8)).toThrow(/array elements in one message/)
+  })
+
+  test('refuses elements that would take many times the memory of the message, over all its arrays', () => {
+    const sizeBytes = 1_000_000
+    const allowed = DECODED_BYTES_FREE + sizeBytes * DECODED_BYTES_PER_BYTE_MAX
+    const reader = new ByteReader(new Uint8Array(sizeBytes))
+    reader.claimElements(2, 1, allowed / 4)
+    reader.claimElements(2, 1, allowed / 4)
+    expect(() => reader.claimElements(1, 1, 1)).toThrow(/times the memory/)
   })
 })
 

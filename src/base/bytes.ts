@@ -12,11 +12,16 @@ export class DecodeError extends Error {
   override name = 'DecodeError'
 }
 
-/**
- * Array elements that one message may hold, over all its arrays. A struct in memory is many times the size of its shortest
- * encoding; this keeps the worst frame at some hundred megabytes, where its bytes alone would allow gigabytes.
- */
+/** Array elements that one message may hold, over all its arrays. */
 export const MESSAGE_ELEMENTS_MAX = 2_000_000
+
+/**
+ * How much memory the decoded arrays of one message may take for each byte of it. The shortest encoding of a struct is
+ * a few bytes and the object some hundred; a frame made of nothing else is refused, while real ones stay below 8.
+ */
+export const DECODED_BYTES_PER_BYTE_MAX = 16
+/** What every message may take, however small it is. */
+export const DECODED_BYTES_FREE = 4 * 1024 * 1024
 
 /** Writers take payloads from this size on by reference; below it a copy is cheaper than one more chunk to send. */
 export const CHUNK_BYTES_MIN = 1024
@@ -98,9 +103,11 @@ export class ByteReader {
   readonly #bytes: Buffer
   #position = 0
   #elementsLeft = MESSAGE_ELEMENTS_MAX
+  #decodedBytesLeft: number
 
   constructor(bytes: Uint8Array) {
     this.#bytes = asBuffer(bytes)
+    this.#decodedBytesLeft = DECODED_BYTES_FREE + bytes.length * DECODED_BYTES_PER_BYTE_MAX
   }
 
   get position(): number {
@@ -226,13 +233,18 @@ export class ByteReader {
    * To be called before an array is read: refuses a count that the bytes left cannot hold.
    *
    * @param elementBytesMin  size of the smallest encoding of one element, 1 or more
+   * @param decodedBytes  about what one element takes in memory, without what its own arrays hold
    */
-  claimElements(count: number, elementBytesMin: number): void {
+  claimElements(count: number, elementBytesMin: number, decodedBytes: number): void {
     if (count * elementBytesMin > this.remaining) {
       this.#fail(`array of ${count} elements, but ${this.remaining} bytes are left`)
     }
     this.#elementsLeft -= count
     if (this.#elementsLeft < 0) this.#fail(`more than ${MESSAGE_ELEMENTS_MAX} array elements in one message`)
+    this.#decodedBytesLeft -= count * decodedBytes
+    if (this.#decodedBytesLeft < 0) {
+      this.#fail(`decoding would take more than ${DECODED_BYTES_PER_BYTE_MAX} times the memory of the message`)
+    }
   }
 
   #take(count: number): number {

@@ -375,6 +375,30 @@ describe('bad input: lengths and nulls', () => {
     writer.raw(new Uint8Array(3_000_001))
     expect(() => decoded(flags, 1, writer.toBytes())).toThrow(/array elements in one message/)
   })
+
+  test('a frame full of tiny structs is refused before it becomes many times its size in memory', () => {
+    // Three bytes each: an empty name, one-byte metadata as in JoinGroup; the object takes some 200.
+    const protocols = single(array(struct({ name: string(), metadata: bytes() })))
+    const frame = (count: number) => {
+      const writer = new ByteWriter()
+      writer.uvarint(count + 1)
+      for (let index = 0; index < count; index++) writer.raw(Uint8Array.of(1, 2, 7, 0))
+      writer.uvarint(0)
+      return writer.toBytes()
+    }
+    expect((decoded(protocols, 1, frame(10_000)) as { field: unknown[] }).field).toHaveLength(10_000)
+    const heapBefore = process.memoryUsage().heapUsed
+    expect(() => decoded(protocols, 1, frame(500_000))).toThrow(/times the memory/)
+    expect(process.memoryUsage().heapUsed - heapBefore).toBeLessThan(48 * 1024 * 1024)
+  })
+
+  test('a million partition numbers are a legal array', () => {
+    const partitions = single(array(int32()))
+    const writer = new ByteWriter()
+    writer.uvarint(1_000_000 + 1)
+    writer.raw(new Uint8Array(4_000_001))
+    expect((decoded(partitions, 1, writer.toBytes()) as { field: unknown[] }).field).toHaveLength(1_000_000)
+  })
 })
 
 describe('bad input: tagged fields', () => {

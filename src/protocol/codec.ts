@@ -20,7 +20,7 @@ import { UUID_BYTES, uuidFromBytes, uuidToBytes } from '../base/uuid.ts'
 import type { ErrorCode } from './error-codes.ts'
 import { errorName, errorNumber } from './error-codes.ts'
 import type { FieldLayout } from './field-layout.ts'
-import { defaultValue, fieldsInVersion, isDefault } from './field-layout.ts'
+import { decodedBytes, defaultValue, fieldsInVersion, isDefault } from './field-layout.ts'
 import type {
   Api,
   Field,
@@ -390,12 +390,13 @@ function arrayCodec(field: Field, nullable: boolean, version: number, flexible: 
   const writeLength = lengthWriter('int32', flexible)
   const { decode, encode, bytesMin } = compileField({ field: field.element, nullable: false }, version, flexible)
   assert(bytesMin > 0, 'an array element takes at least one byte')
+  const elementDecodedBytes = decodedBytes(field.element)
   return {
     bytesMin: flexible ? 1 : 4,
     decode(reader) {
       const length = readLength(reader)
       if (length === -1) return null
-      reader.claimElements(length, bytesMin)
+      reader.claimElements(length, bytesMin, elementDecodedBytes)
       const elements: unknown[] = []
       for (let index = 0; index < length; index++) elements.push(decode(reader))
       return elements

@@ -73,7 +73,8 @@ function nullableBytes(bytes: Uint8Array | null): number {
 /** Throws DecodeError unless `recordCount` well-formed records fill `body` exactly. */
 export function decodeRecords(body: Uint8Array, frame: RecordFrame): DecodedRecord[] {
   const reader = new ByteReader(body)
-  reader.claimElements(frame.recordCount, RECORD_BYTES_MIN)
+  // Tiny records are legal, and the size of a batch and of what it unfolds to has limits of its own.
+  reader.claimElements(frame.recordCount, RECORD_BYTES_MIN, 0)
   const records: DecodedRecord[] = []
   for (let index = 0; index < frame.recordCount; index++) records.push(decodeRecord(reader, frame))
   if (reader.remaining > 0) throw new DecodeError(`${reader.remaining} bytes after the last record`)
@@ -103,7 +104,7 @@ function decodeRecord(reader: ByteReader, frame: RecordFrame): DecodedRecord {
 function readHeaders(reader: ByteReader): readonly RecordHeader[] {
   const count = reader.varint()
   if (count < 0) throw new DecodeError(`header count ${count} at ${reader.position}`)
-  reader.claimElements(count, 2)
+  reader.claimElements(count, 2, 0)
   const headers: RecordHeader[] = []
   for (let index = 0; index < count; index++) {
     const keyBytes = reader.varint()
