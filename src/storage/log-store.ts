@@ -128,9 +128,7 @@ export class LogStore {
   static async open(options: LogStoreOptions): Promise<LogStore> {
     const { fileSystem } = options.runtime
     const { directory } = options
-    const isNew = (await fileSystem.stat(directory)) === undefined
     await fileSystem.makeDirectory(directory)
-    if (isNew) await fileSystem.syncDirectory(parentDirectory(directory))
     const lock = await takeLock(fileSystem, directory)
     const store = new LogStore(options, lock)
     try {
@@ -547,6 +545,7 @@ export class LogStore {
       await this.#refuseLeftovers(
         `No checkpoint can be read (${this.#slots.damage.join('; ')}): restore this data directory from a copy.`,
       )
+      await syncAncestors(this.#fileSystem, this.#directory)
       await this.#slots.write({ lsn: 0, isClean: true, nextLogId: 1, droppedLogIds: [], logs: [] })
     }
     const checkpoint = this.#slots.newest!
@@ -658,6 +657,22 @@ async function takeLock(fileSystem: FileSystem, directory: string): Promise<File
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new StorageFailure(`cannot take the data directory ${directory}: ${reason}`, error)
+  }
+}
+
+/**
+ * Makes the path to a new data directory durable. How much of it is new is not known (an earlier start may have been killed
+ * half way), so all of it is flushed; directories above that are not ours to open have been there before.
+ */
+async function syncAncestors(fileSystem: FileSystem, directory: string): Promise<void> {
+  for (let path = directory; path !== '/' && path !== '.'; ) {
+    path = parentDirectory(path)
+    try {
+      await fileSystem.syncDirectory(path)
+    } catch (error) {
+      const { code } = error as { code?: unknown }
+      if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error
+    }
   }
 }
 
