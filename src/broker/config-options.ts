@@ -667,7 +667,7 @@ const IGNORED_NAMES: ReadonlySet<string> = new Set([
   'unstable.feature.versions.enable',
 ])
 
-/** The same for whole families. Security options are not among them: ignoring one would open what was meant to be closed. */
+/** The same for whole families. */
 const IGNORED_PREFIXES: readonly string[] = [
   'alter.log.dirs.replication.quota.',
   'confluent.',
@@ -691,4 +691,21 @@ const IGNORED_PREFIXES: readonly string[] = [
 
 export function isIgnoredOption(name: string): boolean {
   return IGNORED_NAMES.has(name) || IGNORED_PREFIXES.some((prefix) => name.startsWith(prefix))
+}
+
+/** Options that would protect something. Not among the ignored: whoever sets one must hear that it is not done. */
+const SECURITY_PREFIXES: readonly string[] = [
+  'allow.everyone.if.no.acl.found',
+  'authorizer.',
+  'delegation.token.',
+  'listener.name.',
+  'principal.builder.',
+  'sasl.',
+  'security.providers',
+  'ssl.',
+  'super.users',
+]
+
+export function isSecurityOption(name: string): boolean {
+  return SECURITY_PREFIXES.some((prefix) => name.startsWith(prefix))
 }

@@ -7,7 +7,7 @@
  */
 import { formatOption, nearestName, parseOption } from '../base/options.ts'
 import type { Option, ValueOf } from '../base/options.ts'
-import { BROKER_OPTIONS, isIgnoredOption } from './config-options.ts'
+import { BROKER_OPTIONS, isIgnoredOption, isSecurityOption } from './config-options.ts'
 import type { BrokerOptionKey } from './config-options.ts'
 
 /** The values in force, by camel-case property: `message.max.bytes` is `messageMaxBytes`. */
@@ -122,7 +122,11 @@ function configOf(texts: ReadonlyMap<string, string>): BrokerConfig {
 }
 
 function unknownKey(name: string): ConfigError {
-  if (name in Object.prototype) return new ConfigError(`unknown configuration key ${name}`)
+  if (isSecurityOption(name)) {
+    return new ConfigError(
+      `${name}: this broker has no TLS, SASL or ACLs; remove the key, for nothing would be protected by it`,
+    )
+  }
   const nearest = nearestName(name, KEY_BY_NAME.keys())
   const hint = nearest === undefined ? '' : `; did you mean ${nearest}?`
   return new ConfigError(`unknown configuration key ${name}${hint}`)
