@@ -1,0 +1,23 @@
+/** DescribeGroups: state and members of classic groups. Rules: core/group. */
+import { describeGroups } from '../../protocol/messages/describe-groups.ts'
+import { GroupRuntime } from '../group-runtime.ts'
+import { defineHandler } from '../handler.ts'
+
+/** READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS, by their bits. Source: AclEntry.supportedOperations. */
+const GROUP_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11)
+
+export const describeGroupsHandler = defineHandler(describeGroups, {
+  minVersion: 0,
+  maxVersion: 6,
+  async handle(broker, request, context) {
+    const reply = await broker.groups.ask((coordinator) =>
+      coordinator.describeGroups(request, GroupRuntime.contextOf(context)),
+    )
+    if (!request.includeAuthorizedOperations) return reply
+    // Only of a group that is there can something be done.
+    const groups = reply.groups.map((group) =>
+      group.errorCode === 'NONE' ? { ...group, authorizedOperations: GROUP_OPERATIONS } : group,
+    )
+    return { groups }
+  },
+})
