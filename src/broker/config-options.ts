@@ -517,7 +517,7 @@ const SEMEL_OPTIONS = {
   connectionUnsentMaxBytes: longOption({
     name: 'semel.connection.unsent.max.bytes',
     default: 16 * MIB,
-    min: 1,
+    min: 65_536,
     unit: 'bytes',
     doc: 'Bytes of replies that a peer has not taken yet above which no more of its requests are read.',
   }),

@@ -42,6 +42,7 @@ export class ByteBudget {
   readonly #waiting = new Set<BudgetMember>()
   #usedBytes = 0
   #isGiving = false
+  #isShut = false
 
   /** @param letsOldestThrough  the member that has held something longest is never made to wait */
   constructor(limitBytes: number, letsOldestThrough: boolean) {
@@ -55,6 +56,7 @@ export class ByteBudget {
 
   /** Whether this member has to wait before it takes more. */
   isUsedUpFor(member: BudgetMember): boolean {
+    if (this.#isShut) return true
     return this.#usedBytes >= this.#limitBytes && !(this.#letsOldestThrough && this.#oldest() === member)
   }
 
@@ -64,6 +66,12 @@ export class ByteBudget {
     if (bytes === 0) this.#usedBy.delete(member)
     else this.#usedBy.set(member, bytes)
     this.#give()
+  }
+
+  /** While shut, nobody takes anything, whatever is left. */
+  setShut(isShut: boolean): void {
+    this.#isShut = isShut
+    if (!isShut) this.#give()
   }
 
   wait(member: BudgetMember): void {

@@ -136,6 +136,25 @@ describe('a server', () => {
     await reply
   })
 
+  test('while overloaded nothing is read, afterwards everything is', async () => {
+    let handled = 0
+    const server = await started({
+      onFrame: (connection, frame, sequence) => {
+        handled += 1
+        connection.reply(sequence, [frame])
+      },
+    })
+    const sent = [await client(server), await client(server)]
+    server.setOverloaded(true)
+    for (const socket of sent) socket.write(framed(Buffer.from('x')))
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(handled).toBe(0)
+    const replies = sent.map((socket) => received(socket, 5))
+    server.setOverloaded(false)
+    await Promise.all(replies)
+    expect(handled).toBe(2)
+  })
+
   test('an idle connection is closed', async () => {
     const server = await started({ limits: { idleTimeoutMs: 60 } })
     await closed(await client(server))

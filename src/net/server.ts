@@ -70,6 +70,11 @@ export class Server {
     this.#scheduleSweep()
   }
 
+  /** While overloaded, no connection is read from: what is behind the requests (the journal) cannot keep up. */
+  setOverloaded(isOverloaded: boolean): void {
+    this.#budgets.inFlight.setShut(isOverloaded)
+  }
+
   /** Stops accepting, lets requests in progress finish for up to `graceMs`, then closes what is left. */
   async close(graceMs: number): Promise<void> {
     if (this.#isClosing) return
