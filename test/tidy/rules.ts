@@ -115,7 +115,7 @@ const PROCESS_WIDE: Readonly<Record<string, string>> = {
 export const SOURCE_LINES_MAX = 600
 
 export function isTest(path: string): boolean {
-  return /\.(?:test|contract)\.ts$/.test(path)
+  return /\.(?:test|contract|test-kit)\.ts$/.test(path)
 }
 
 export function checkImportTable(file: SourceFile): Violation[] {
@@ -220,7 +220,7 @@ export function checkLength(file: SourceFile): Violation[] {
 
 /** `skipIf` and `runIf` are allowed: they say on what the test depends. */
 export function checkNoFocus(file: SourceFile): Violation[] {
-  if (!/\.(?:test|contract)\.ts$/.test(file.path)) return []
+  if (!isTest(file.path)) return []
   const { code } = scan(file.text)
   const pattern =
     /\b(?:it|test|describe|suite)(?:\s*\.\s*\w+)*?\s*\.\s*(?:only|skip|todo|fails)\b|\bx(?:it|test|describe)\s*\(/g
