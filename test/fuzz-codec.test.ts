@@ -17,7 +17,7 @@ import {
 } from '../src/protocol/codec.ts'
 import type { Api } from '../src/protocol/schema.ts'
 import { randomBelow, randomRequest, randomResponse } from '../src/testing/message-generator.ts'
-import { seededRandom } from '../src/testing/seeded-random.ts'
+import { SimRandom } from '../src/testing/sim-random.ts'
 
 const CASES = 200_000
 const MUTATIONS_PER_MESSAGE = 4
@@ -131,7 +131,7 @@ function contents(message: unknown): { elements: number; blobBytes: number } {
 test(`${CASES} damaged messages of all APIs and versions decode or are refused (${RERUN})`, {
   timeout: 240_000,
 }, () => {
-  const random = seededRandom(SEED)
+  const random = new SimRandom(SEED)
   const all = targets()
   const decodedBy = { returned: 0, refused: 0 }
   for (let index = 0; index < CASES; ) {

@@ -33,7 +33,7 @@ import type {
   ResponseOf,
   StoredRecord,
 } from './schema.ts'
-import { parseVersionRange, versionInRange } from './version-range.ts'
+import { versionInRange } from './version-range.ts'
 
 export { parseVersionRange } from './version-range.ts'
 
@@ -50,8 +50,8 @@ interface FieldCodec {
 type Message = Record<string, unknown>
 
 interface MessageCodec {
-  decode(reader: ByteReader): Message
-  encode(writer: ByteWriter, message: Message): void
+  readonly decode: (reader: ByteReader) => Message
+  readonly encode: (writer: ByteWriter, message: Message) => void
   readonly bytesMin: number
 }
 
@@ -100,7 +100,7 @@ export function encodeRequest<A extends Api>(
   draft: RequestDraftOf<A>,
   writer: ByteWriter,
 ): void {
-  encoder(api, api.request, version).encode(writer, draft as Message)
+  encoder(api, api.request, version).encode(writer, draft)
 }
 
 /** Throws DecodeError, also for a version outside the schema's. */
@@ -114,14 +114,14 @@ export function encodeResponse<A extends Api>(
   draft: ResponseDraftOf<A>,
   writer: ByteWriter,
 ): void {
-  encoder(api, api.response, version).encode(writer, draft as Message)
+  encoder(api, api.response, version).encode(writer, draft)
 }
 
 /** The int16 version, then the fields. */
 export function encodeRecord<R extends StoredRecord>(record: R, version: number, draft: RecordDraftOf<R>): Uint8Array {
   const writer = new ByteWriter(128)
   writer.int16(version)
-  encoder(record, record.fields, version).encode(writer, draft as Message)
+  encoder(record, record.fields, version).encode(writer, draft)
   return writer.toBytes()
 }
 
@@ -419,7 +419,7 @@ const STRUCT_PRESENT = 1
 function structCodec(field: Field, nullable: boolean, version: number, flexible: boolean): FieldCodec {
   assert(field.fields !== undefined, 'a struct field names its members')
   const codec = compileMessage(field.fields, version, flexible)
-  if (!nullable) return { bytesMin: codec.bytesMin, decode: codec.decode, encode: codec.encode as Encoder }
+  if (!nullable) return { bytesMin: codec.bytesMin, decode: codec.decode, encode: codec.encode }
   return {
     bytesMin: 1,
     decode(reader) {

@@ -53,7 +53,7 @@ export function defaultValue(field: Field): unknown {
       )
       return []
     case 'struct':
-      return { ...defaultStruct(field.fields ?? {}), ...(declared as object | undefined) }
+      return { ...defaultStruct(field.fields ?? {}), ...declared }
     case 'bytes':
     case 'records':
       return declared ?? Buffer.alloc(0)

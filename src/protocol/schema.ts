@@ -122,7 +122,7 @@ export function array<T, D, const O extends FieldOptions = {}>(
   element: Field<T, D>,
   options?: O,
 ): Field<Nullable<T[], O>, Nullable<readonly D[], O>, HasDefault<O>> {
-  return { kind: 'array', element: element as Field, options: options ?? {} }
+  return { kind: 'array', element, options: options ?? {} }
 }
 
 export function struct<const S extends Fields, const O extends FieldOptions = {}>(

@@ -4,7 +4,7 @@ import { compressFrameSync } from 'lz4-napi'
 import { compressSync } from 'snappy'
 import { describe, expect, test } from 'vitest'
 import { DecodeError } from '../../base/bytes.ts'
-import { seededRandom } from '../../testing/seeded-random.ts'
+import { SimRandom } from '../../testing/sim-random.ts'
 import type { Codec } from './compression.ts'
 import { compress, COMPRESSIONS, decompress } from './compression.ts'
 
@@ -69,7 +69,7 @@ test('thousands of damaged frames harm no codec: after each hundred a good one s
   timeout: 60_000,
 }, () => {
   const seed = 20_250_918
-  const random = seededRandom(seed)
+  const random = new SimRandom(seed)
   const framesOf = {
     gzip: [gzipSync(text)],
     snappy: [compress('snappy', text), compressSync(text)],
@@ -123,7 +123,7 @@ describe('snappy', () => {
 describe('lz4', () => {
   test('content checksums, block checksums and blocks stored as they are, are read', () => {
     const random = Buffer.alloc(100_000)
-    seededRandom(7).fill(random)
+    new SimRandom(7).fill(random)
     for (const bytes of [text, random, zeros]) {
       for (const contentChecksum of [false, true]) {
         for (const blockChecksums of [false, true]) {
