@@ -149,21 +149,24 @@ describe('requests by state', () => {
 })
 
 describe('what follows from time and from the log', () => {
-  it.each(['CompletingRebalance', 'Stable'] as const)('%s × SyncTimeout: a new rebalance without the silent', (state) => {
-    const shell = new GroupShell({ groupInitialRebalanceDelayMs: 1 })
-    const silent = shell.joinNew({ rebalanceTimeoutMs: 5_000 })
-    const other = shell.joinNew({ rebalanceTimeoutMs: 5_000 })
-    shell.advance(10)
-    // The leader syncs for Stable, the follower for CompletingRebalance; somebody stays silent in both.
-    const { leader } = shell.joinReply(silent.token)
-    const follower = leader === silent.memberId ? other.memberId : silent.memberId
-    const speaker = state === 'Stable' ? leader : follower
-    shell.sync(speaker, 1)
-    expect(shell.state).toBe(state)
-    shell.advance(5_000)
-    expect(shell.state).toBe('PreparingRebalance')
-    expect(shell.describe().members.map(({ memberId }) => memberId)).toEqual([speaker])
-  })
+  it.each(['CompletingRebalance', 'Stable'] as const)(
+    '%s × SyncTimeout: a new rebalance without the silent',
+    (state) => {
+      const shell = new GroupShell({ groupInitialRebalanceDelayMs: 1 })
+      const silent = shell.joinNew({ rebalanceTimeoutMs: 5_000 })
+      const other = shell.joinNew({ rebalanceTimeoutMs: 5_000 })
+      shell.advance(10)
+      // The leader syncs for Stable, the follower for CompletingRebalance; somebody stays silent in both.
+      const { leader } = shell.joinReply(silent.token)
+      const follower = leader === silent.memberId ? other.memberId : silent.memberId
+      const speaker = state === 'Stable' ? leader : follower
+      shell.sync(speaker, 1)
+      expect(shell.state).toBe(state)
+      shell.advance(5_000)
+      expect(shell.state).toBe('PreparingRebalance')
+      expect(shell.describe().members.map(({ memberId }) => memberId)).toEqual([speaker])
+    },
+  )
 
   const INTERNAL: [ClassicGroupState, ClassicGroupEvent, ClassicGroupState | 'impossible' | 'ignore'][] = [
     ['Empty', 'RebalanceStarted', 'PreparingRebalance'],

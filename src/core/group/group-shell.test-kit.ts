@@ -337,5 +337,5 @@ export function text(value: Uint8Array | undefined): string {
 }
 
 export function subscription(...topics: string[]): Uint8Array {
-  return encodeRecord(consumerProtocolSubscription, 3, { topics, userData: null, ownedPartitions: [] })
+  return new Uint8Array(encodeRecord(consumerProtocolSubscription, 3, { topics, userData: null, ownedPartitions: [] }))
 }
