@@ -2,7 +2,7 @@
  * Changing configuration over the wire: which resources there are, and how one request becomes decisions of the
  * catalogue. Shared by AlterConfigs and IncrementalAlterConfigs.
  */
-import type { ConfigChange } from '../core/metadata/catalogue.ts'
+import type { ConfigChange } from '../core/metadata/catalogue-api.ts'
 import type { ConfigOperation } from '../core/metadata/config-changes.ts'
 import type { ErrorCode } from '../protocol/error-codes.ts'
 import type { BrokerServices } from './services.ts'

@@ -10,112 +10,34 @@
  * Source: ReplicationControlManager, ConfigurationControlManager, FeatureControlManager, ProducerIdControlManager (4.3.1).
  */
 import { assert } from '../../base/assert.ts'
-import { formatOption } from '../../base/options.ts'
-import type { Option } from '../../base/options.ts'
-import type { ErrorCode } from '../../protocol/error-codes.ts'
+import type {
+  CatalogueOptions,
+  CatalogueResult,
+  CatalogueView,
+  ConfigChangeResult,
+  DeletedTopicResult,
+  Topic,
+  TopicResult,
+} from './catalogue-api.ts'
 import type { CatalogueRecord } from './catalogue-records.ts'
-import { changeConfigs } from './config-changes.ts'
-import type { ConfigOperation } from './config-changes.ts'
+import { decideAlterConfigs } from './config-decisions.ts'
 import { featureUpdateProblem, INITIAL_FEATURES } from './features.ts'
 import type { FeatureUpdate } from './features.ts'
-import { resolveTopicConfig, topicConfigProblem, topicOption } from './topic-config.ts'
+import type { Refusal } from './refusal.ts'
+import { resolveTopicConfig } from './topic-config.ts'
 import type { ConfigTexts, TopicConfig } from './topic-config.ts'
-import { newTopicProblem, refuse, replicasProblem } from './topic-rules.ts'
-import type { Refusal } from './topic-rules.ts'
-import { collisionKey, isInternalTopic, METADATA_TOPIC, topicNameProblem } from './topic-name.ts'
+import { decideCreatePartitions, decideCreateTopics, decideDeleteTopics } from './topic-decisions.ts'
+import { collisionKey, isInternalTopic } from './topic-name.ts'
 
-export interface CatalogueOptions {
-  readonly nodeId: number
-  /** Partitions of all topics together. */
-  readonly maxPartitions: number
-  /** Partitions of a topic that does not say how many: `num.partitions`. */
-  readonly defaultPartitionCount: () => number
-  /** What topics that set nothing of their own get. */
-  readonly topicDefaults: () => TopicConfig
-  /** The broker option of a Kafka name, `undefined` when there is none. */
-  readonly brokerOption: (name: string) => Option | undefined
-  /** Why these texts cannot be dynamic settings of the broker; `undefined` when they can. */
-  readonly brokerConfigProblem: (texts: ConfigTexts) => Refusal | undefined
-}
+export type { CatalogueOptions, CatalogueResult, NewTopic, Topic, TopicResult } from './catalogue-api.ts'
 
-export interface Topic {
-  readonly name: string
-  readonly topicId: string
-  readonly partitionCount: number
-  readonly isInternal: boolean
-  /** What was set for this topic, as text. */
-  readonly configs: ConfigTexts
-}
-
-export interface CatalogueResult<Reply> {
-  readonly records: readonly CatalogueRecord[]
-  readonly reply: Reply
-}
-
-export interface NewTopic {
-  readonly name: string
-  /** -1: the default, or as many as there are assignments. */
-  readonly partitionCount: number
-  /** -1: the default. */
-  readonly replicationFactor: number
-  readonly assignments: readonly { readonly partitionIndex: number; readonly brokerIds: readonly number[] }[]
-  readonly configs: readonly { readonly name: string; readonly value: string | null }[]
-}
-
-/** Outcome for one topic; `topic` is set on success (and with validateOnly: as it would be). */
-export interface TopicResult {
-  readonly name: string
-  readonly error: ErrorCode
-  readonly message: string | null
-  readonly topic?: Topic
-}
-
-/** A topic is named or given by id, never both. */
-export interface TopicReference {
-  readonly name: string | null
-  /** `null` when not given. */
-  readonly topicId: string | null
-}
-
-export interface DeletedTopicResult {
-  readonly name: string | null
-  readonly topicId: string | null
-  readonly error: ErrorCode
-  readonly message: string | null
-}
-
-export interface PartitionIncrease {
-  readonly name: string
-  /** The new total. */
-  readonly count: number
-  readonly assignments: readonly { readonly brokerIds: readonly number[] }[] | null
-}
-
-/** `name` of a broker resource: the node id, or '' for the default of all nodes. */
-export interface ConfigResource {
-  readonly type: 'topic' | 'broker'
-  readonly name: string
-}
-
-export interface ConfigChange {
-  readonly resource: ConfigResource
-  readonly operations: readonly ConfigOperation[]
-  /** AlterConfigs: what is not named goes back to its default. */
-  readonly isReplacement?: boolean
-}
-
-export interface ConfigChangeResult {
-  readonly resource: ConfigResource
-  readonly error: ErrorCode
-  readonly message: string | null
-}
-
-/** Partitions that one request may create (ReplicationControlManager.MAX_PARTITIONS_PER_BATCH). */
-const CREATION_MAX_PARTITIONS = 10_000
 const PRODUCER_ID_BLOCK_SIZE = 1000
 
-export class Catalogue {
-  readonly #options: CatalogueOptions
+/** What a decision takes besides the catalogue. */
+type DecisionArguments<D> = D extends (view: CatalogueView, ...args: infer A) => unknown ? A : never
+
+export class Catalogue implements CatalogueView {
+  readonly options: CatalogueOptions
   readonly #topicsByName = new Map<string, Topic>()
   readonly #topicsById = new Map<string, Topic>()
   readonly #namesByCollisionKey = new Map<string, string>()
@@ -128,7 +50,7 @@ export class Catalogue {
   #partitionCount = 0
 
   constructor(options: CatalogueOptions) {
-    this.#options = options
+    this.options = options
   }
 
   /** `undefined` until the first `decideStart` was replayed. */
@@ -164,13 +86,17 @@ export class Catalogue {
     return this.#topicsById.get(topicId)
   }
 
+  topicCollidingWith(name: string): string | undefined {
+    return this.#namesByCollisionKey.get(collisionKey(name))
+  }
+
   /** In the order of their creation. */
   topics(): Iterable<Topic> {
     return this.#topicsByName.values()
   }
 
   topicConfig(topic: Topic): TopicConfig {
-    return resolveTopicConfig(topic.configs, this.#options.topicDefaults())
+    return resolveTopicConfig(topic.configs, this.options.topicDefaults())
   }
 
   /** What was set while running: for one node id, or '' for all nodes. */
@@ -208,159 +134,24 @@ export class Catalogue {
     return { records, reply: { clusterId, brokerEpoch } }
   }
 
-  /**
-   * Creates topics; each on its own, in the order given.
-   * @param context.origin  only the broker itself creates internal topics
-   * @returns one result for each distinct name. Errors: INVALID_TOPIC_EXCEPTION, TOPIC_ALREADY_EXISTS, INVALID_REQUEST,
-   *          INVALID_PARTITIONS, INVALID_REPLICATION_FACTOR, INVALID_REPLICA_ASSIGNMENT, INVALID_CONFIG, POLICY_VIOLATION
-   */
-  decideCreateTopics(
-    requested: readonly NewTopic[],
-    context: {
-      readonly origin: 'client' | 'broker'
-      readonly validateOnly: boolean
-      readonly newTopicId: () => string
-    },
-  ): CatalogueResult<TopicResult[]> {
-    const counts = requested.map((topic) => this.#wantedPartitions(topic))
-    const isTooMany = counts.reduce((sum, count) => sum + Math.max(0, count), 0) > CREATION_MAX_PARTITIONS
-    const namesSeen = new Map<string, number>()
-    for (const { name } of requested) namesSeen.set(name, (namesSeen.get(name) ?? 0) + 1)
-    const created = new Map<string, string>()
-    let partitionCount = this.#partitionCount
-    const records: CatalogueRecord[] = []
-    const results = new Map<string, TopicResult>()
-    requested.forEach((wanted, index) => {
-      const { name } = wanted
-      if (results.has(name)) return
-      const count = counts[index] ?? 0
-      const refusal = isTooMany
-        ? refuse('POLICY_VIOLATION', `one request may create ${CREATION_MAX_PARTITIONS} partitions at most`)
-        : (namesSeen.get(name) ?? 0) > 1
-          ? refuse('INVALID_REQUEST', 'Duplicate topic name.')
-          : this.#creationProblem(wanted, count, { origin: context.origin, created, partitionCount })
-      if (refusal !== undefined) {
-        results.set(name, { name, ...refusal })
-        return
-      }
-      const configs = new Map(wanted.configs.map((config) => [config.name, config.value ?? '']))
-      const topicId = context.newTopicId()
-      created.set(collisionKey(name), name)
-      partitionCount += count
-      records.push({ kind: 'topic', name, value: { topicId, partitionCount: count, configs: listOf(configs) } })
-      const topic = { name, topicId, partitionCount: count, isInternal: isInternalTopic(name), configs }
-      results.set(name, { name, error: 'NONE', message: null, topic })
-    })
-    return { records: context.validateOnly ? [] : records, reply: [...results.values()] }
+  /** See topic-decisions.ts. */
+  decideCreateTopics(...args: DecisionArguments<typeof decideCreateTopics>): CatalogueResult<TopicResult[]> {
+    return decideCreateTopics(this, ...args)
   }
 
-  /**
-   * Deletes topics by name or by id.
-   * Errors: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_REQUEST (named twice, both or neither given, internal)
-   */
-  decideDeleteTopics(references: readonly TopicReference[]): CatalogueResult<DeletedTopicResult[]> {
-    const timesNamed = new Map<string, number>()
-    for (const reference of references) {
-      const topic = this.#resolve(reference)
-      const key = topic?.topicId ?? reference.name ?? reference.topicId ?? ''
-      timesNamed.set(key, (timesNamed.get(key) ?? 0) + 1)
-    }
-    const records: CatalogueRecord[] = []
-    const reply = references.map((reference): DeletedTopicResult => {
-      const { name, topicId } = reference
-      if (name === null && topicId === null) {
-        return { name, topicId, ...refuse('INVALID_REQUEST', 'Neither topic name nor id were specified.') }
-      }
-      if (name !== null && topicId !== null) {
-        return { name, topicId, ...refuse('INVALID_REQUEST', 'You may not specify both topic name and topic id.') }
-      }
-      const topic = this.#resolve(reference)
-      if ((timesNamed.get(topic?.topicId ?? name ?? topicId ?? '') ?? 0) > 1) {
-        return { name, topicId, ...refuse('INVALID_REQUEST', 'The topic is named more than once.') }
-      }
-      if (topic === undefined) {
-        return name === null
-          ? { name, topicId, ...refuse('UNKNOWN_TOPIC_ID', 'This server does not host this topic ID.') }
-          : {
-              name,
-              topicId,
-              ...refuse('UNKNOWN_TOPIC_OR_PARTITION', 'This server does not host this topic-partition.'),
-            }
-      }
-      const identity = { name: topic.name, topicId: topic.topicId }
-      if (topic.isInternal) {
-        return {
-          ...identity,
-          ...refuse('INVALID_REQUEST', `${topic.name} belongs to the broker and cannot be deleted.`),
-        }
-      }
-      records.push({ kind: 'topic', name: topic.name, value: null })
-      return { ...identity, error: 'NONE', message: null }
-    })
-    return { records, reply }
+  /** See topic-decisions.ts. */
+  decideDeleteTopics(...args: DecisionArguments<typeof decideDeleteTopics>): CatalogueResult<DeletedTopicResult[]> {
+    return decideDeleteTopics(this, ...args)
   }
 
-  /**
-   * Adds partitions to topics.
-   * Errors: UNKNOWN_TOPIC_OR_PARTITION, INVALID_PARTITIONS, INVALID_REPLICA_ASSIGNMENT, INVALID_REQUEST (named twice,
-   * internal), POLICY_VIOLATION
-   */
-  decideCreatePartitions(
-    increases: readonly PartitionIncrease[],
-    context: { readonly validateOnly: boolean },
-  ): CatalogueResult<TopicResult[]> {
-    const timesNamed = new Map<string, number>()
-    for (const { name } of increases) timesNamed.set(name, (timesNamed.get(name) ?? 0) + 1)
-    const records: CatalogueRecord[] = []
-    const results = new Map<string, TopicResult>()
-    let partitionCount = this.#partitionCount
-    for (const increase of increases) {
-      const { name, count } = increase
-      if (results.has(name)) continue
-      const refusal =
-        (timesNamed.get(name) ?? 0) > 1
-          ? refuse('INVALID_REQUEST', 'Duplicate topic name.')
-          : this.#increaseProblem(increase, partitionCount)
-      const topic = this.#topicsByName.get(name)
-      if (refusal !== undefined || topic === undefined) {
-        results.set(name, {
-          name,
-          ...(refusal ?? refuse('UNKNOWN_TOPIC_OR_PARTITION', 'This server does not host this topic-partition.')),
-        })
-        continue
-      }
-      partitionCount += count - topic.partitionCount
-      records.push(topicRecord({ ...topic, partitionCount: count }))
-      results.set(name, { name, error: 'NONE', message: null, topic: { ...topic, partitionCount: count } })
-    }
-    return { records: context.validateOnly ? [] : records, reply: [...results.values()] }
+  /** See topic-decisions.ts. */
+  decideCreatePartitions(...args: DecisionArguments<typeof decideCreatePartitions>): CatalogueResult<TopicResult[]> {
+    return decideCreatePartitions(this, ...args)
   }
 
-  /**
-   * Changes settings of topics and of the broker; each resource on its own.
-   * Errors: INVALID_REQUEST, INVALID_CONFIG, UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION
-   */
-  decideAlterConfigs(
-    changes: readonly ConfigChange[],
-    context: { readonly validateOnly: boolean },
-  ): CatalogueResult<ConfigChangeResult[]> {
-    const timesNamed = new Map<string, number>()
-    const keyOf = ({ type, name }: ConfigResource) => `${type} ${name}`
-    for (const { resource } of changes) timesNamed.set(keyOf(resource), (timesNamed.get(keyOf(resource)) ?? 0) + 1)
-    const records: CatalogueRecord[] = []
-    const reply = changes.map((change): ConfigChangeResult => {
-      const { resource } = change
-      const outcome =
-        (timesNamed.get(keyOf(resource)) ?? 0) > 1
-          ? refuse('INVALID_REQUEST', 'Each resource must appear at most once.')
-          : resource.type === 'topic'
-            ? this.#alterTopic(change)
-            : this.#alterBroker(change)
-      if ('error' in outcome) return { resource, error: outcome.error, message: outcome.message }
-      if (outcome.record !== undefined) records.push(outcome.record)
-      return { resource, error: 'NONE', message: null }
-    })
-    return { records: context.validateOnly ? [] : records, reply }
+  /** See config-decisions.ts. */
+  decideAlterConfigs(...args: DecisionArguments<typeof decideAlterConfigs>): CatalogueResult<ConfigChangeResult[]> {
+    return decideAlterConfigs(this, ...args)
   }
 
   /**
@@ -458,131 +249,4 @@ export class Catalogue {
     this.#topicsById.delete(topic.topicId)
     this.#namesByCollisionKey.delete(collisionKey(name))
   }
-
-  #resolve({ name, topicId }: TopicReference): Topic | undefined {
-    if (name !== null) return topicId === null ? this.#topicsByName.get(name) : undefined
-    return topicId === null ? undefined : this.#topicsById.get(topicId)
-  }
-
-  #wantedPartitions({ assignments, partitionCount }: NewTopic): number {
-    if (assignments.length > 0) return assignments.length
-    return partitionCount === -1 ? this.#options.defaultPartitionCount() : partitionCount
-  }
-
-  #creationProblem(
-    wanted: NewTopic,
-    count: number,
-    context: {
-      readonly origin: 'client' | 'broker'
-      /** Names created earlier in the same request, by collision key. */
-      readonly created: ReadonlyMap<string, string>
-      readonly partitionCount: number
-    },
-  ): Refusal | undefined {
-    const { name } = wanted
-    const nameProblem = topicNameProblem(name)
-    if (nameProblem !== undefined) return refuse('INVALID_TOPIC_EXCEPTION', nameProblem)
-    if (this.#topicsByName.has(name)) return refuse('TOPIC_ALREADY_EXISTS', `Topic '${name}' already exists.`)
-    if (context.origin === 'client' && (isInternalTopic(name) || name === METADATA_TOPIC)) {
-      return refuse('INVALID_REQUEST', `Creation of internal topic ${name} is prohibited.`)
-    }
-    const colliding = this.#namesByCollisionKey.get(collisionKey(name)) ?? context.created.get(collisionKey(name))
-    if (colliding !== undefined) {
-      return refuse('INVALID_TOPIC_EXCEPTION', `Topic '${name}' collides with existing topic: ${colliding}`)
-    }
-    const { nodeId, maxPartitions } = this.#options
-    const topicDefaults = this.#options.topicDefaults()
-    const problem = newTopicProblem(wanted, { partitionCount: count, nodeId, topicDefaults })
-    if (problem !== undefined) return problem
-    if (context.partitionCount + count <= maxPartitions) return undefined
-    return refuse('POLICY_VIOLATION', this.#tooManyPartitions(context.partitionCount, count))
-  }
-
-  #increaseProblem({ name, count, assignments }: PartitionIncrease, partitionCount: number): Refusal | undefined {
-    const topic = this.#topicsByName.get(name)
-    if (topic === undefined) {
-      return refuse('UNKNOWN_TOPIC_OR_PARTITION', 'This server does not host this topic-partition.')
-    }
-    // Deviation: Kafka lets its internal topics grow, which moves every group and transactional id to another partition.
-    if (topic.isInternal) return refuse('INVALID_REQUEST', `${name} belongs to the broker and cannot be changed.`)
-    if (count === topic.partitionCount) {
-      return refuse('INVALID_PARTITIONS', `Topic already has ${topic.partitionCount} partition(s).`)
-    }
-    if (count < topic.partitionCount) {
-      return refuse(
-        'INVALID_PARTITIONS',
-        `The topic ${name} currently has ${topic.partitionCount} partition(s); ${count} would not be an increase.`,
-      )
-    }
-    const additional = count - topic.partitionCount
-    if (assignments !== null) {
-      if (assignments.length !== additional) {
-        return refuse(
-          'INVALID_REPLICA_ASSIGNMENT',
-          `Attempted to add ${additional} additional partition(s), but only ${assignments.length} assignment(s) were specified.`,
-        )
-      }
-      for (const { brokerIds } of assignments) {
-        const problem = replicasProblem(brokerIds, this.#options.nodeId)
-        if (problem !== undefined) return problem
-      }
-    }
-    if (additional > CREATION_MAX_PARTITIONS || partitionCount + additional > this.#options.maxPartitions) {
-      return refuse('POLICY_VIOLATION', this.#tooManyPartitions(partitionCount, additional))
-    }
-    return undefined
-  }
-
-  #tooManyPartitions(existing: number, additional: number): string {
-    return `there are ${existing} partitions, ${additional} more would be above semel.max.partitions=${this.#options.maxPartitions}`
-  }
-
-  #alterTopic({ resource: { name }, operations, isReplacement }: ConfigChange): AlterOutcome {
-    const nameProblem = topicNameProblem(name)
-    if (nameProblem !== undefined) return refuse('INVALID_TOPIC_EXCEPTION', nameProblem)
-    const topic = this.#topicsByName.get(name)
-    if (topic === undefined) return refuse('UNKNOWN_TOPIC_OR_PARTITION', `Topic '${name}' does not exist.`)
-    const defaults = this.#options.topicDefaults()
-    const changed = changeConfigs(
-      isReplacement === true ? new Map() : topic.configs,
-      operations,
-      (config) => topicOption(config)?.option,
-      (config) => {
-        const found = topicOption(config)
-        return found === undefined ? undefined : formatOption(found.option, defaults[found.key])
-      },
-    )
-    if ('error' in changed) return changed
-    const problem = topicConfigProblem(changed.texts, defaults)
-    if (problem !== undefined) return refuse('INVALID_CONFIG', problem)
-    return { record: topicRecord({ ...topic, configs: changed.texts }) }
-  }
-
-  #alterBroker({ resource: { name }, operations, isReplacement }: ConfigChange): AlterOutcome {
-    const { nodeId, brokerOption, brokerConfigProblem } = this.#options
-    if (name !== '' && name !== String(nodeId)) {
-      return refuse('INVALID_REQUEST', `Unexpected broker id, expected ${nodeId} or empty string, but received ${name}`)
-    }
-    const current = isReplacement === true ? new Map<string, string>() : this.brokerConfigs(name)
-    const changed = changeConfigs(current, operations, brokerOption, (config) => {
-      const option = brokerOption(config)
-      return option === undefined ? undefined : formatOption(option, option.default)
-    })
-    if ('error' in changed) return changed
-    const problem = brokerConfigProblem(changed.texts)
-    if (problem !== undefined) return problem
-    const value = changed.texts.size === 0 ? null : { configs: listOf(changed.texts) }
-    return { record: { kind: 'brokerConfig', name, value } }
-  }
-}
-
-type AlterOutcome = { readonly record?: CatalogueRecord } | Refusal
-
-function topicRecord(topic: Topic): CatalogueRecord {
-  const { name, topicId, partitionCount, configs } = topic
-  return { kind: 'topic', name, value: { topicId, partitionCount, configs: listOf(configs) } }
-}
-
-function listOf(texts: ConfigTexts): { name: string; value: string }[] {
-  return [...texts].map(([name, value]) => ({ name, value }))
 }

@@ -6,7 +6,7 @@
  */
 import type { Option } from '../../base/options.ts'
 import type { ConfigTexts } from './topic-config.ts'
-import type { Refusal } from './topic-rules.ts'
+import type { Refusal } from './refusal.ts'
 
 /** SET 0, DELETE 1, APPEND 2, SUBTRACT 3 on the wire. */
 export type ConfigOperationType = 'SET' | 'DELETE' | 'APPEND' | 'SUBTRACT'

@@ -3,8 +3,8 @@
  *
  * Source: FeatureControlManager, Feature, TransactionVersion (4.3.1); kafka-features.
  */
-import { refuse } from './topic-rules.ts'
-import type { Refusal } from './topic-rules.ts'
+import { refuse } from './refusal.ts'
+import type { Refusal } from './refusal.ts'
 
 export interface FeatureRange {
   readonly name: string

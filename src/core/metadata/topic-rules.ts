@@ -3,19 +3,11 @@
  *
  * Source: ReplicationControlManager.createTopic, validateManualPartitionAssignment, StripedReplicaPlacer (4.3.1).
  */
-import type { ErrorCode } from '../../protocol/error-codes.ts'
-import type { NewTopic } from './catalogue.ts'
+import type { NewTopic } from './catalogue-api.ts'
+import { refuse } from './refusal.ts'
+import type { Refusal } from './refusal.ts'
 import { topicConfigProblem } from './topic-config.ts'
 import type { TopicConfig } from './topic-config.ts'
-
-export interface Refusal {
-  readonly error: ErrorCode
-  readonly message: string
-}
-
-export function refuse(error: ErrorCode, message: string): Refusal {
-  return { error, message }
-}
 
 /** What is wrong with the settings of a new topic; its name and its place among the others are checked elsewhere. */
 export function newTopicProblem(
