@@ -19,7 +19,7 @@ export interface Violation {
 }
 
 /** Which room may import which others; every room may import itself. docs/ARCHITECTURE.md gives the reasons. */
-export const IMPORT_TABLE: Readonly<Record<string, readonly string[]>> = {
+const IMPORT_TABLE: Readonly<Record<string, readonly string[]>> = {
   base: [],
   protocol: ['base'],
   core: ['base', 'protocol'],
@@ -114,7 +114,7 @@ const PROCESS_WIDE: Readonly<Record<string, string>> = {
 
 export const SOURCE_LINES_MAX = 600
 
-export function isTest(path: string): boolean {
+function isTest(path: string): boolean {
   return /\.(?:test|contract|test-kit)\.ts$/.test(path)
 }
 
