@@ -176,7 +176,7 @@ export function checkSeam(file: SourceFile): Violation[] {
 
 /**
  * No state at module level, so that several brokers live in one process and a run is a function of its seed: no `let`,
- * no weak collection, no empty collection, no scratch buffer, and a filled collection only if its type is read-only.
+ * no weak collection, no scratch buffer, and other collections only if their type is read-only.
  */
 export function checkModuleState(file: SourceFile): Violation[] {
   if (!file.path.startsWith('src/') || isTest(file.path) || file.path in PROCESS_WIDE) return []
@@ -190,18 +190,16 @@ export function checkModuleState(file: SourceFile): Violation[] {
 
 function mutableCollection(annotation: string, initializer: string): string | undefined {
   if (/^new\s+Weak(?:Map|Set|Ref)\b/.test(initializer)) return 'a weak collection at module level is hidden state'
-  if (/^new\s+(?:Map|Set|Array)\b(?:<[^(]*>)?\s*(?:\(\s*\)|$)|^(?:\[\s*\]|\{\s*\})/.test(initializer)) {
-    return 'an empty collection at module level is state in waiting'
-  }
-  if (
-    /^(?:new\s+(?:Shared)?ArrayBuffer\b|new\s+\w+Array\s*\(\s*[\w.]*[1-9A-Za-z][\w.]*\s*\)|Buffer\s*\.\s*alloc)/.test(
-      initializer,
-    )
-  ) {
-    return 'a scratch buffer at module level is shared state'
+  const scratch =
+    /^(?:new\s+(?:Shared)?ArrayBuffer\b|new\s+\w+Array\s*\(\s*[\w.]*[1-9A-Za-z][\w.]*\s*\)|Buffer\s*\.\s*alloc)/
+  if (scratch.test(initializer)) return 'a scratch buffer at module level is shared state'
+  const isReadonly = /^:\s*(?:readonly\b|Readonly)/.test(annotation) || /\bas\s+const\b/.test(initializer)
+  if (/^\{\s*\}/.test(initializer)) {
+    // An empty object of a named type is a value; one without, or of open keys, is there to be filled.
+    const isValue = isReadonly || (annotation !== '' && !/\bRecord\b|\[/.test(annotation))
+    return isValue ? undefined : 'an empty object at module level is state in waiting'
   }
   const isCollection = /^(?:new\s+(?:Map|Set|Array)\b|\[|Array\s*\.\s*(?:from|of)\b)/.test(initializer)
-  const isReadonly = /^:\s*(?:readonly\b|Readonly)/.test(annotation) || /\bas\s+const\b/.test(initializer)
   return isCollection && !isReadonly ? 'a collection at module level needs a read-only type or `as const`' : undefined
 }
 
