@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// idempotent writes many small batches with five requests in flight: every record once, in order.
+// idempotent writes many small batches: every record once, in order. The client decides how many requests are in flight.
 func idempotent(options Options) error {
 	count := options.number("count", 20_000)
 	topic := options["prefix"] + "idempotent"
@@ -18,7 +18,7 @@ func idempotent(options Options) error {
 		if err := create(options, topic, 1); err != nil {
 			return err
 		}
-		client, err := options.client(kgo.MaxProduceRequestsInflightPerBroker(5), kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(1_000), kgo.MaxBufferedRecords(count))
+		client, err := options.client(kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(1_000), kgo.MaxBufferedRecords(count))
 		if err != nil {
 			return err
 		}
