@@ -69,7 +69,7 @@ function received(socket: NetSocket, byteCount: number): Promise<Buffer> {
   return new Promise((resolve) => {
     let bytes = Buffer.alloc(0)
     socket.on('data', (chunk) => {
-      bytes = Buffer.concat([bytes, chunk as Buffer])
+      bytes = Buffer.concat([bytes, chunk])
       if (bytes.length >= byteCount) resolve(bytes)
     })
   })

@@ -1,3 +1,4 @@
+import { deepStrictEqual } from 'node:assert'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { formatOption } from '../../base/options.ts'
@@ -42,7 +43,7 @@ class Harness {
     for (const record of records) {
       const { key, value } = encodeCatalogueRecord(record)
       const stored = decodeCatalogueRecord(key, value)
-      expect(stored).toEqual(record)
+      deepStrictEqual({ ...stored }, record)
       this.log.push(record)
       this.catalogue.replay(record)
     }

@@ -235,7 +235,7 @@ export type ConfigTexts = ReadonlyMap<string, string>
 /** The option of a Kafka name, with the property it has in `TopicConfig`. */
 export function topicOption(name: string): { key: TopicOptionKey; option: Option } | undefined {
   for (const key of Object.keys(TOPIC_OPTIONS) as TopicOptionKey[]) {
-    if (TOPIC_OPTIONS[key].name === name) return { key, option: TOPIC_OPTIONS[key] as Option }
+    if (TOPIC_OPTIONS[key].name === name) return { key, option: TOPIC_OPTIONS[key] }
   }
   return undefined
 }
