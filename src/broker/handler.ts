@@ -52,7 +52,8 @@ export interface Handler<Req extends Fields = Fields, Res extends Fields = Field
 
 export function defineHandler<Req extends Fields, Res extends Fields>(
   api: Api<Req, Res>,
-  definition: Omit<Handler<Req, Res>, 'api'>,
+  // Inferred from the schema alone, so that a handler's literals are checked against it.
+  definition: Omit<Handler<NoInfer<Req>, NoInfer<Res>>, 'api'>,
 ): Handler<Req, Res> {
   return { api, ...definition }
 }

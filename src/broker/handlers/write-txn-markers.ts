@@ -1,0 +1,40 @@
+/**
+ * WriteTxnMarkers: ends transactions on partitions without asking their coordinator. Brokers of a cluster use it among
+ * themselves; here only Admin.abortTransaction does, to end a hung transaction (KIP-664).
+ * Source: kafka-eos.md C7, C10; KIP-98, KIP-664, KIP-1228.
+ */
+import { writeTxnMarkers } from '../../protocol/messages/write-txn-markers.ts'
+import { defineHandler } from '../handler.ts'
+
+export const writeTxnMarkersHandler = defineHandler(writeTxnMarkers, {
+  minVersion: 1,
+  maxVersion: 2,
+  async handle(broker, request) {
+    const markers = await Promise.all(
+      request.markers.map(async (marker) => {
+        const { producerId, producerEpoch, coordinatorEpoch, transactionVersion } = marker
+        const partitions = marker.topics.flatMap(({ name, partitionIndexes }) =>
+          partitionIndexes.map((partition) => ({ topic: name, partition })),
+        )
+        const errors = await broker.transactions.writeMarkers({
+          producerId,
+          producerEpoch,
+          coordinatorEpoch,
+          transactionVersion,
+          committed: marker.transactionResult,
+          partitions,
+        })
+        let next = 0
+        const topics = marker.topics.map(({ name, partitionIndexes }) => ({
+          name,
+          partitions: partitionIndexes.map((partitionIndex) => ({
+            partitionIndex,
+            errorCode: errors[next++] ?? 'UNKNOWN_SERVER_ERROR',
+          })),
+        }))
+        return { producerId, topics }
+      }),
+    )
+    return { markers }
+  },
+})

@@ -1,0 +1,17 @@
+/** Regular expressions that come from clients: RE2, as in Kafka, so that no pattern can stall the broker (KIP-1152). */
+import { RE2JS } from 're2js'
+
+/** Characters of a pattern; a longer one is refused. */
+const PATTERN_MAX_LENGTH = 1000
+
+/** Matches whole strings; `undefined` when the text is no pattern. */
+export function compilePattern(pattern: string): ((text: string) => boolean) | undefined {
+  if (pattern.length > PATTERN_MAX_LENGTH) return undefined
+  try {
+    const compiled = RE2JS.compile(pattern)
+    return (text) => compiled.matches(text)
+  } catch {
+    // Whatever RE2 has against it, the client is told that it is not a pattern.
+    return undefined
+  }
+}
