@@ -79,12 +79,15 @@ describe('the generator', () => {
       '/** A limit. Deviation: there is one. */',
       '  // Deviation: first line',
       '  // second line.',
-      '  const x = "Deviation: no"',
+      '  return "Deviation: no"',
+      '  // Deviation: more of it.',
+      '  queueBytes: longOption({',
     ].join('\n')
     expect(sourceDeviations([{ path: 'a.ts', text }]).map((deviation) => deviation.text)).toEqual([
       'It is done twice.',
       'There is one.',
       'First line second line.',
+      '`queueBytes`: more of it.',
     ])
   })
 })

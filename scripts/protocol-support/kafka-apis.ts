@@ -19,9 +19,9 @@ export interface KafkaApi {
 const AUTHENTICATION = 'there is no authentication yet'
 const AUTHORIZATION = 'there is no authorization yet'
 const CONSUMER_GROUPS = 'groups of the new protocol (KIP-848) are not there yet; every client can use the classic one'
-const SHARE_GROUPS = 'share groups (KIP-932) are not planned'
+const SHARE_GROUPS = 'share groups (KIP-932) are not there'
 const STREAMS_GROUPS =
-  'the streams group protocol (KIP-1071) is not planned; Kafka Streams uses the classic one unless told otherwise'
+  'the streams group protocol (KIP-1071) is not there; Kafka Streams uses the classic one unless told otherwise'
 const ONE_NODE = 'one node: there is nothing to elect, move or reassign'
 const TOKENS = 'delegation tokens need authentication'
 const QUORUM = 'there is no quorum of controllers'

@@ -86,7 +86,8 @@ export function sourceDeviations(sources: readonly SourceText[]): SourceDeviatio
       const first = /^\s*(?:\/\/|\/?\*+)(?:.*?)\bDeviation:\s*(.*)$/.exec(line)?.[1]
       if (first === undefined) return
       const parts = [first]
-      for (let next = index; !(lines[next] ?? '').includes('*/'); ) {
+      let next = index
+      while (!(lines[next] ?? '').includes('*/')) {
         next += 1
         const more = /^\s*(?:\/\/|\*(?!\/))\s?(.*)$/.exec(lines[next] ?? '')?.[1]?.trim()
         if (more === undefined || more === '' || /^(?:@|Source:|Invariants?:|Deviation:)/.test(more)) break
@@ -96,10 +97,22 @@ export function sourceDeviations(sources: readonly SourceText[]): SourceDeviatio
         .join(' ')
         .replace(/\s*\*\/.*$/, '')
         .trim()
-      found.push({ path, text: sentence.charAt(0).toUpperCase() + sentence.slice(1) })
+      const subject = declaredAfter(lines, next)
+      found.push({ path, text: subject === undefined ? capitalised(sentence) : `\`${subject}\`: ${sentence}` })
     })
   }
   return found
+}
+
+/** The name of an option, field or constant, when the comment that ends at `line` belongs to one. */
+function declaredAfter(lines: readonly string[], line: number): string | undefined {
+  const isComment = /^\s*(?:\/\/|\/?\*)/
+  const code = lines.slice(line).find((text) => !isComment.test(text) && text.trim() !== '') ?? ''
+  return /^\s*(?:(?:export\s+)?const\s+|readonly\s+)?(\w+)\??(?::|\s*=)/.exec(code)?.[1]
+}
+
+function capitalised(sentence: string): string {
+  return /^[a-z]+\b(?!\.)/.test(sentence) ? sentence.charAt(0).toUpperCase() + sentence.slice(1) : sentence
 }
 
 function checkAgainstKafka(byKey: ReadonlyMap<number, AnsweredApi>): void {
