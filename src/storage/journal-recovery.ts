@@ -275,15 +275,25 @@ class Scan {
       const file = this.#files[at] as OpenedFile
       const witness = await file.reader.search(from, provesFlush)
       if (witness !== undefined) {
+        const damage = await this.#damageAt(last, position)
         throw corruption(
           `frame ${expectedLsn} of the journal is damaged or missing here, and frame ${witness.header.lsn} in ${file.path} ` +
             `says that everything up to ${witness.header.flushedLsn} had been flushed`,
-          (this.#files[last] as OpenedFile).path,
-          position,
+          damage.path,
+          damage.position,
         )
       }
       this.#bytesCut += await this.#contentBehind(at, from)
     }
+  }
+
+  /** Where the expected frame should be: here, or at the start of the next file when this one was left for it. */
+  async #damageAt(last: number, position: number): Promise<{ path: string; position: number }> {
+    const next = this.#files[last + 1]
+    if (next !== undefined && next.first === undefined && (await this.#contentBehind(last, position)) === 0) {
+      return { path: next.path, position: FILE_HEADER_BYTES }
+    }
+    return { path: (this.#files[last] as OpenedFile).path, position }
   }
 
   async #contentBehind(index: number, position: number): Promise<number> {
