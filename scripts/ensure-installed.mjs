@@ -26,10 +26,12 @@ function ensureInstalled(folder) {
   const what = folder === '.' ? 'the locked dependencies' : `what ${folder} needs`
   process.stderr.write(`semel: installing ${what} (once) …\n`)
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
-  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error']
+  // Not `npm ci`: it refuses a lock file that lacks builds for other platforms, which a registry need not all have. This
+  // installs the locked versions just the same, and leaves package.json and the lock file alone.
+  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error', '--prefer-offline']
   const result = spawnSync(npm, args, { cwd: directory, stdio: ['ignore', 2, 2] })
   if (result.status !== 0) {
-    process.stderr.write(`semel: \`npm ci\` in ${directory} failed; see above, then run it by hand.\n`)
+    process.stderr.write(`semel: \`npm install\` in ${directory} failed; see above, then run it by hand.\n`)
     process.exit(result.status ?? 1)
   }
   writeFileSync(stamp, wanted)
