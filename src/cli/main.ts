@@ -4,11 +4,14 @@
  *
  * Each command lives in `commands/` and is loaded only when it is run, so that `semel start` is ready fast.
  */
-import { createRequire } from 'node:module'
+import { createRequire, enableCompileCache } from 'node:module'
 import { Command, CommanderError, Option } from 'commander'
 import type { StartOptions } from './commands/start.ts'
 
 const EXIT_USAGE = 2
+
+// What a command loads is compiled once per version, not at each start. Without a place for it nothing is cached.
+enableCompileCache()
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 

@@ -42,7 +42,7 @@ export class Server {
   #listener: Listener | undefined
   #sweep: Timer | undefined
   #nextConnectionId = 1
-  #isClosing = false
+  #closing: Promise<void> | undefined
   #onEmpty: (() => void) | undefined
 
   constructor(options: ServeOptions) {
@@ -76,9 +76,12 @@ export class Server {
   }
 
   /** Stops accepting, lets requests in progress finish for up to `graceMs`, then closes what is left. */
-  async close(graceMs: number): Promise<void> {
-    if (this.#isClosing) return
-    this.#isClosing = true
+  close(graceMs: number): Promise<void> {
+    this.#closing ??= this.#close(graceMs)
+    return this.#closing
+  }
+
+  async #close(graceMs: number): Promise<void> {
     this.#sweep?.cancel()
     await this.#listener?.close()
     const reason = 'the broker is stopping'
@@ -125,7 +128,7 @@ export class Server {
   }
 
   #refusal(remoteAddress: string, limits: NetLimits): string | undefined {
-    if (this.#isClosing) return 'the broker is stopping'
+    if (this.#closing !== undefined) return 'the broker is stopping'
     if (this.#connections.size >= limits.maxConnections) {
       return `there are ${this.#connections.size} connections already (max.connections)`
     }
@@ -155,7 +158,7 @@ export class Server {
   }
 
   #scheduleSweep(): void {
-    if (this.#isClosing) return
+    if (this.#closing !== undefined) return
     const { idleTimeoutMs, receiveTimeoutMs } = this.#options.limits()
     const shortestMs = Math.min(idleTimeoutMs ?? receiveTimeoutMs, receiveTimeoutMs)
     const intervalMs = Math.max(1, Math.min(SWEEP_INTERVAL_MAX_MS, Math.floor(shortestMs / 2)))

@@ -44,6 +44,7 @@ export async function start(options: StartOptions, version: string): Promise<num
     process.stderr.write(`semel: ${describeStartError(error, {})}\n`)
     return EXIT_USAGE
   }
+  const signals = new StopSignals()
   let broker: Broker
   try {
     broker = await Broker.start(brokerOptions)
@@ -55,7 +56,7 @@ export async function start(options: StartOptions, version: string): Promise<num
     runtime.logger.warn('these configuration keys have no effect on a single node', { keys: broker.ignoredProperties })
   }
   process.stdout.write(`${readyLine(broker, version)}\n`)
-  return untilStopped(broker)
+  return untilStopped(broker, signals)
 }
 
 async function brokerOptionsOf(options: StartOptions, runtime: Runtime): Promise<Parameters<typeof Broker.start>[0]> {
@@ -125,26 +126,36 @@ function readyLine(broker: Broker, version: string): string {
   )
 }
 
-function untilStopped(broker: Broker): Promise<number> {
-  return new Promise((resolveExit) => {
-    let isStopping = false
-    const stop = () => {
+/** Counts the signals that ask for a stop, from before the broker starts: one may come while it recovers. */
+class StopSignals {
+  readonly first: Promise<void>
+  #count = 0
+
+  constructor() {
+    const { promise, resolve: onFirst } = Promise.withResolvers<void>()
+    this.first = promise
+    const count = () => {
+      this.#count += 1
       // Whoever asks twice does not want to wait.
-      if (isStopping) process.exit(EXIT_FAILED)
-      isStopping = true
-      broker.close().then(
-        () => resolveExit(0),
-        (error: unknown) => {
-          process.stderr.write(`semel: stopping failed: ${describeStartError(error, {})}\n`)
-          resolveExit(EXIT_FAILED)
-        },
-      )
+      if (this.#count > 1) process.exit(EXIT_FAILED)
+      onFirst()
     }
-    process.on('SIGTERM', stop)
-    process.on('SIGINT', stop)
-    void broker.failed.then((error) => {
-      process.stderr.write(`semel: the broker has stopped: ${describeStartError(error, {})}\n`)
-      resolveExit(EXIT_FAILED)
-    })
-  })
+    process.on('SIGTERM', count)
+    process.on('SIGINT', count)
+  }
+}
+
+/** Runs until a signal or a failure. @returns the exit code */
+async function untilStopped(broker: Broker, signals: StopSignals): Promise<number> {
+  const failure = await Promise.race([signals.first, broker.failed])
+  if (failure !== undefined) {
+    process.stderr.write(`semel: the broker has stopped: ${describeStartError(failure, {})}\n`)
+  }
+  try {
+    await broker.close()
+  } catch (error) {
+    process.stderr.write(`semel: stopping failed: ${describeStartError(error, {})}\n`)
+    return EXIT_FAILED
+  }
+  return failure === undefined ? 0 : EXIT_FAILED
 }
