@@ -12,7 +12,7 @@ import { CHECKPOINT_VERSION, decodeCheckpoint, encodeCheckpoint } from './checkp
 import type { Checkpoint } from './checkpoint.ts'
 import { UnsupportedFormatError } from './errors.ts'
 
-const SLOT_NAMES = ['a', 'b'] as const
+export const CHECKPOINT_FILES = ['checkpoint-a', 'checkpoint-b'] as const
 
 export class CheckpointSlots {
   readonly #fileSystem: FileSystem
@@ -84,7 +84,7 @@ export class CheckpointSlots {
 }
 
 function slotPath(directory: string, slot: number): string {
-  return `${directory}/checkpoint-${SLOT_NAMES[slot]}`
+  return `${directory}/${CHECKPOINT_FILES[slot]}`
 }
 
 async function readFile(file: File): Promise<Uint8Array> {

@@ -80,3 +80,19 @@ export function encodeLeaderEpochs(epochs: readonly LeaderEpochStart[]): Uint8Ar
   const lines = ['0', String(epochs.length), ...epochs.map(({ epoch, startOffset }) => `${epoch} ${startOffset}`)]
   return Buffer.from(`${lines.join('\n')}\n`, 'utf8')
 }
+
+/** `undefined` when the contents are not what `encodeLeaderEpochs` writes: both numbers ascend from line to line. */
+export function decodeLeaderEpochs(bytes: Uint8Array): LeaderEpochStart[] | undefined {
+  const lines = Buffer.from(bytes).toString('latin1').split('\n')
+  if (lines[0] !== '0' || lines.at(-1) !== '' || lines[1] !== String(lines.length - 3)) return undefined
+  const epochs: LeaderEpochStart[] = []
+  for (const line of lines.slice(2, -1)) {
+    const match = /^(\d{1,10}) (\d{1,16})$/.exec(line)
+    if (match === null) return undefined
+    const [epoch, startOffset] = [Number(match[1]), Number(match[2])]
+    const last = epochs.at(-1)
+    if (last !== undefined && (epoch <= last.epoch || startOffset < last.startOffset)) return undefined
+    epochs.push({ epoch, startOffset })
+  }
+  return epochs
+}
