@@ -22,6 +22,7 @@ import { MemoryFileSystem } from '../runtime/memory-file-system.ts'
 import { nodeRuntime } from '../runtime/node-runtime.ts'
 import { LogStore } from '../storage/log-store.ts'
 import type { Durability, RecoverySummary } from '../storage/log-store.ts'
+import { Backlog } from './backlog.ts'
 import { CatalogueRuntime } from './catalogue-runtime.ts'
 import { brokerConfigProblem, brokerOption, loadConfig, withDynamicConfigs } from './config.ts'
 import type { BrokerConfig, LoadedConfig } from './config.ts'
@@ -297,6 +298,7 @@ async function openServices(
     transactions,
     groups,
     fetchSessions: new FetchSessionCache({ slots, partitionsMax: slots * 1000, minEvictionMs: 120_000 }),
+    backlog: new Backlog(store, runtime.clock, () => current.config.pendingMaxBytes),
     handlers,
   }
 }

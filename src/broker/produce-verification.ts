@@ -85,7 +85,10 @@ export class ProduceVerification {
         refuse(item, 'INVALID_PRODUCER_EPOCH', message)
         return false
       }
-      return !state.hasOpenTransaction(producerId, producerEpoch)
+      if (state.hasOpenTransaction(producerId, producerEpoch)) return false
+      // A later batch must not overtake this one if the coordinator refuses it (KAFKA-14920).
+      if (item.batch !== undefined) state.beginVerification(item.batch.header, this.#context.nowMs)
+      return true
     })
     if (unknown.length === 0) return true
     if (mode === 'verify' && !this.#broker.config.transactionPartitionVerificationEnable) return true

@@ -2,6 +2,7 @@
 import type { Runtime } from '../base/runtime.ts'
 import type { FetchSessionCache } from '../core/fetch/fetch-session.ts'
 import type { LogStore } from '../storage/log-store.ts'
+import type { Backlog } from './backlog.ts'
 import type { CatalogueRuntime } from './catalogue-runtime.ts'
 import type { BrokerConfig, LoadedConfig } from './config.ts'
 import type { GroupRuntime } from './group-runtime.ts'
@@ -34,6 +35,7 @@ export interface BrokerServices {
   readonly transactions: TransactionRuntime
   readonly groups: GroupRuntime
   readonly fetchSessions: FetchSessionCache
+  readonly backlog: Backlog
   /** What this broker answers, from which ApiVersions is derived. */
   readonly handlers: readonly Handler[]
 }

@@ -36,6 +36,8 @@ async function handleProduce(
   request: ProduceRequest,
   context: RequestContext,
 ): Promise<ProduceResponseDraft | null> {
+  // What is appended faster than the disk takes it waits here, in the order of arrival.
+  if (broker.backlog.isFull) await broker.backlog.hasRoom()
   const items = itemsOf(broker, request)
   if (request.acks !== 0 && request.acks !== 1 && request.acks !== -1) {
     for (const item of items) refuse(item, 'INVALID_REQUIRED_ACKS', `acks is ${request.acks}; it must be -1, 0 or 1`)
