@@ -236,11 +236,10 @@ export class ClassicGroup {
 
   /** A static member is back under a new id: it takes the assignment and the lead of the old one. */
   replaceStatic(old: ClassicGroupMember, memberId: string): ClassicGroupMember {
-    const wasLeader = this.leaderId === old.memberId
     this.remove(old.memberId)
+    // Where the old one led, nobody leads now, and who is added leads.
     const member = this.add({ ...old, memberId }, this.protocolType ?? '')
     this.setAssignment(member, old.assignment)
-    if (wasLeader) this.leaderId = memberId
     return member
   }
 

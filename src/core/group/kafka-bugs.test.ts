@@ -1,5 +1,6 @@
 /** Bugs that Kafka and others had, each as the scenario that showed it. Rows of ../shared/reference/reliability.md B3. */
 import { describe, expect, it } from 'vitest'
+import { ZERO_UUID } from '../../protocol/schema.ts'
 import { groupTombstone, offsetTombstone } from './group-records.ts'
 import { GROUP, GroupShell, partitionToCommit } from './group-shell.test-kit.ts'
 
@@ -11,6 +12,12 @@ describe('bugs of others', () => {
     shell.txnCommit(7, 5)
     shell.advance(100_000)
     expect(shell.coordinator.counts).toMatchObject({ groups: 1, pendingOffsets: 1 })
+    expect(shell.recordsOf()).toHaveLength(1)
+    // Nor when the offsets it had besides expire.
+    const topics = [{ name: 'b', topicId: ZERO_UUID, partitions: [partitionToCommit(0, 1)] }]
+    shell.commit(0, { topics })
+    shell.advance(100_000)
+    expect(shell.recordsOf().slice(2)).toEqual([offsetTombstone(GROUP, 'b', 0)])
     shell.marker(7, true)
     expect(shell.offset()).toBe(5)
   })

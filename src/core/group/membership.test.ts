@@ -230,6 +230,22 @@ describe('syncing', () => {
     expect(shell.replies.get(waiting.token)).toMatchObject({ errorCode: 'REBALANCE_IN_PROGRESS' })
   })
 
+  it('a session that ran out while its member waited for the assignment starts anew with it', () => {
+    const { shell, leader, follower } = completing()
+    shell.sync(follower, 1)
+    for (let time = 0; time < 3; time++) {
+      shell.advance(9_000)
+      shell.heartbeat(leader, 1)
+    }
+    shell.sync(leader, 1, { [follower]: 'x' })
+    shell.advance(9_000)
+    expect(shell.heartbeat(leader, 1)).toBe('NONE')
+    expect(shell.describe().members).toHaveLength(2)
+    shell.advance(9_000)
+    expect(shell.heartbeat(leader, 1)).toBe('REBALANCE_IN_PROGRESS')
+    expect(shell.describe().members).toHaveLength(1)
+  })
+
   it('a sync that its member repeats: the first is told REBALANCE_IN_PROGRESS', () => {
     const { shell, leader, follower } = completing()
     const first = shell.sync(follower, 1)
@@ -254,6 +270,9 @@ describe('syncing', () => {
     shell.advance(0)
     expect(shell.sync(memberId, 1, { [memberId]: 'more than ten bytes' }).reply?.errorCode).toBe('UNKNOWN_SERVER_ERROR')
     expect(shell.state).toBe('PreparingRebalance')
+    shell.join({ memberId })
+    const assignments = { [memberId]: 'few bytes', stranger: 'more than ten bytes' }
+    expect(shell.sync(memberId, 2, assignments).reply?.errorCode).toBe('NONE')
   })
 })
 

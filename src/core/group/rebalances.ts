@@ -142,7 +142,6 @@ export class Rebalances {
     this.answerAll(group, member, 'UNKNOWN_MEMBER_ID', NO_MEMBER_ID, effects)
     this.deadlines.cancel(member.session)
     group.remove(member.memberId)
-    if (group.pendingSyncs.size === 0) this.deadlines.cancel(group.syncDeadline)
   }
 
   forgetPendingJoin(group: ClassicGroup, memberId: string): boolean {

@@ -22,10 +22,16 @@ describe('static members (KIP-345)', () => {
 
   it('a follower that is back keeps its assignment, and nobody rebalances', () => {
     const { shell, leader, follower } = staticGroup()
+    shell.advance(5_000)
     const { reply } = shell.join({ groupInstanceId: 'f' })
     expect(reply).toMatchObject({ errorCode: 'NONE', generationId: 1, leader, skipAssignment: false, members: [] })
     expect(reply?.memberId).not.toBe(follower)
     expect(shell.state).toBe('Stable')
+    // The state of the group has not changed, so neither has its time.
+    const times = shell
+      .recordsOf()
+      .map((record) => record.type === 'GroupMetadata' && record.value?.currentStateTimestamp)
+    expect(times).toEqual([times[0], times[0]])
     const synced = shell.sync(reply?.memberId ?? '', 1, {}, { groupInstanceId: 'f' })
     expect(text(synced.reply?.assignment)).toBe('F')
     expect(shell.heartbeat(leader, 1, 'l')).toBe('NONE')
