@@ -12,12 +12,15 @@ export interface CorruptionDetails {
 /** Bytes that had been flushed are damaged or gone. Nothing was changed on disk; opening again gives the same answer. */
 export class CorruptionError extends Error {
   override name = 'CorruptionError'
+  /** The message without place and advice. */
+  readonly what: string
   readonly file: string
   readonly position: number
   readonly advice: string
 
   constructor(what: string, { file, position, advice }: CorruptionDetails) {
     super(`${what} (${file}, position ${position}). ${advice}`)
+    this.what = what
     this.file = file
     this.position = position
     this.advice = advice
