@@ -209,6 +209,21 @@ describe('a torn tail', () => {
     }
   })
 
+  test('a file that begins with the expected LSN and does not follow what was before is no continuation', async () => {
+    const disk = await journalOf(3)
+    await disk.remove(pathOf(2))
+    const frameMark = Buffer.from(disk.readFile(pathOf(1))).readUInt32BE(12)
+    const body = bodyOf(44, BODY_BYTES)
+    const frame = Buffer.alloc(FRAME_BYTES)
+    body.copy(frame, FRAME_HEADER_BYTES)
+    encodeFrameHeader(frame, 0, { frameMark, previousCrc: 999, lsn: 4, flushedLsn: 3 }, BODY_BYTES, [body])
+    const file = await disk.open(pathOf(2), 'create')
+    await file.write([encodeFileHeader({ frameMark, sequence: 2, durability: 'fsync' }), frame], 0)
+    const { replayed, journal } = await openJournal(disk, options)
+    expect(names(replayed)).toEqual([1, 2, 3])
+    expect(journal.recovery.bytesCut).toBeGreaterThan(0)
+  })
+
   test('a clean journal is cut by nothing', async () => {
     const disk = await journalOf(12)
     expect((await openJournal(disk, options)).journal.recovery).toEqual({ framesReplayed: 12, bytesCut: 0 })

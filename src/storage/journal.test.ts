@@ -4,7 +4,7 @@ import { SimClock } from '../testing/sim-clock.ts'
 import { SimDisk, type SimDiskOptions } from '../testing/sim-disk.ts'
 import { SimRandom } from '../testing/sim-random.ts'
 import { JournalFailed } from './errors.ts'
-import { FLUSH_MARK_IDLE_MS } from './journal.ts'
+import { FLUSH_MARK_IDLE_MS, type Journal } from './journal.ts'
 import { ZERO_STEP_BYTES } from './journal-file-writer.ts'
 
 interface Traced {
@@ -24,6 +24,12 @@ async function tracedDisk(options: SimDiskOptions = {}): Promise<Traced> {
 
 const count = (lines: readonly string[], operation: string): number =>
   lines.filter((line) => line.includes(` ${operation} `)).length
+
+/** One frame of so many bytes, durable. Too large to have zeros laid after it. */
+async function appendLarge(journal: Journal, byteCount: number): Promise<void> {
+  const lsn = journal.append([bodyOf(1, byteCount)])
+  await durable(journal, lsn)
+}
 
 const names = (replayed: readonly { body: Buffer }[]): number[] => replayed.map(({ body }) => body.readUInt32BE(0))
 
@@ -187,6 +193,28 @@ describe('group commit', () => {
     const { replayed } = await clock.runUntil(openJournal(disk, { clock }))
     expect(names(replayed)).toEqual(Array.from({ length: 24 }, (_, at) => at + 1))
   })
+
+  test('zeros on their way never land on frames', async () => {
+    let latencyMs = 0
+    const { disk, clock } = await tracedDisk({ latencyMs: () => latencyMs })
+    const fileSizeBytes = 8 * ZERO_STEP_BYTES
+    const { journal } = await clock.runUntil(openJournal(disk, { clock, fileSizeBytes }))
+    await clock.runUntil(appendLarge(journal, ZERO_STEP_BYTES / 2))
+    latencyMs = 100
+    journal.append([bodyOf(2, 100)])
+    await new Promise<void>((resolve) => {
+      journal.onDurable = () => {
+        latencyMs = 1
+        resolve()
+      }
+      void clock.advance(200)
+    })
+    // Reaches past the zeros that are there, into those that are being written.
+    journal.append([bodyOf(3, ZERO_STEP_BYTES)])
+    await clock.advance(1000)
+    expect(journal.durableLsn).toBeGreaterThanOrEqual(3)
+    expect(names((await clock.runUntil(openJournal(disk.kill(), { clock }))).replayed)).toEqual([1, 2, 3])
+  })
 })
 
 describe('flush marks', () => {
@@ -266,6 +294,23 @@ describe('failure', () => {
     expect(failures.length).toBe(1)
     expect(journal.durableLsn).toBe(0)
     expect(journal.pendingBytes).toBeGreaterThan(0)
+  })
+
+  test('a failure in the background takes the flush beside it along', async () => {
+    const { disk, clock } = await tracedDisk({ latencyMs: () => 1 })
+    const fileSizeBytes = 8 * ZERO_STEP_BYTES
+    const { journal, failures } = await clock.runUntil(openJournal(disk, { clock, fileSizeBytes }))
+    await clock.runUntil(appendLarge(journal, ZERO_STEP_BYTES / 2))
+    // The append, the zeros after it, and the next append, which succeeds while the zeros fail.
+    disk.inject({ operation: 'write', at: 2, code: 'EIO' })
+    journal.onDurable = () => {
+      if (journal.appendedLsn === 2) journal.append([bodyOf(3, 100)])
+    }
+    journal.append([bodyOf(2, 100)])
+    await clock.advance(100)
+    expect(failures.length).toBe(1)
+    expect(journal.appendedLsn).toBe(3)
+    expect(journal.durableLsn).toBe(2)
   })
 
   test('a full disk stops the journal, and what was acknowledged is found again', async () => {

@@ -86,9 +86,12 @@ export class Journal {
     const { fileSystem } = runtime
     await fileSystem.makeDirectory(directory)
     const recovered = await recoverJournal({ fileSystem, directory, afterLsn, onFrame: options.onFrame })
-    if (recovered.files.length === 0) await fileSystem.syncDirectory(dirname(directory))
     const frameMark = recovered.frameMark ?? drawFrameMark(runtime)
-    const start = await startFile(options, recovered, frameMark)
+    const [start] = await Promise.all([
+      startFile(options, recovered, frameMark),
+      // The directory may be new as well; both flushes are needed before the first append, neither by the other.
+      recovered.files.length === 0 ? fileSystem.syncDirectory(dirname(directory)) : undefined,
+    ])
     for (const path of recovered.discardable) await fileSystem.remove(path)
     if (recovered.bytesCut > 0) {
       runtime.logger.warn('journal had a torn tail, never acknowledged; passed over', {

@@ -128,6 +128,20 @@ describe('a crash', () => {
   })
 })
 
+test('of two writes to one place that are under way together, the one that completes last stays', async () => {
+  const clock = new SimClock()
+  let latencyMs = 0
+  const disk = new SimDisk({ clock, latencyMs: () => latencyMs })
+  const file = await clock.runUntil(disk.open('/a', 'create'))
+  latencyMs = 10
+  const slow = file.write([text('slow')], 0)
+  latencyMs = 1
+  await clock.runUntil(file.write([text('fast')], 0))
+  expect(content(disk, '/a')).toBe('fast')
+  await clock.runUntil(slow)
+  expect(content(disk, '/a')).toBe('slow')
+})
+
 test('a killed process leaves everything written, and a power cut later may still take it', async () => {
   const disk = new SimDisk()
   await durableFile(disk, '/a', text('durable'))

@@ -298,17 +298,19 @@ export class SimDisk implements FileSystem {
         const grows = Math.max(0, position + bytes.length - file.sizeBytes)
         const free = (this.#options.capacityBytes ?? Number.POSITIVE_INFINITY) - this.usedBytes
         const fits = grows <= free ? bytes.length : Math.max(0, bytes.length - (grows - free))
-        await this.#operation(
+        const complete = await this.#operation(
           'write',
           path,
           () => {
             // The disk takes what fits before it says that the rest does not.
-            file.write(bytes.subarray(0, fits), position)
+            const taken = file.write(bytes.subarray(0, fits), position)
             if (fits < bytes.length) throw fileError('ENOSPC', 'write', path)
+            return taken
           },
           () => file.write(bytes.subarray(0, bytes.length >> 1), position),
           `${position}+${bytes.length}`,
         )
+        complete()
       },
       truncate: (sizeBytes) =>
         this.#operation('truncate', path, () => {
@@ -341,7 +343,7 @@ export class SimDisk implements FileSystem {
     operation: DiskOperation,
     path: string,
     act: () => T,
-    onFault: () => void = () => {},
+    onFault: () => unknown = () => {},
     detail = '',
   ): Promise<T> {
     if (this.#operations > this.#crashAt) return await never()

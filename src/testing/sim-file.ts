@@ -45,8 +45,14 @@ export class SimFile {
     return this.#current.read(target, position)
   }
 
-  write(bytes: Uint8Array, position: number): void {
-    this.#do({ kind: 'write', position, bytes: bytes.slice() })
+  /** @returns to be called when the write completes: of writes under way together, the last to complete is on top */
+  write(bytes: Uint8Array, position: number): () => void {
+    const operation = this.#do({ kind: 'write', position, bytes: bytes.slice() })
+    return () => {
+      if (operation.state !== 'pending' || this.#operations.at(-1) === operation) return
+      this.#operations = [...this.#operations.filter((other) => other !== operation), operation]
+      apply(this.#current, operation.change)
+    }
   }
 
   truncate(sizeBytes: number): void {
@@ -91,9 +97,11 @@ export class SimFile {
     return this.#current.toBytes()
   }
 
-  #do(change: Change): void {
-    this.#operations.push({ change, state: 'pending' })
+  #do(change: Change): Operation {
+    const operation: Operation = { change, state: 'pending' }
+    this.#operations.push(operation)
     apply(this.#current, change)
+    return operation
   }
 }
 
