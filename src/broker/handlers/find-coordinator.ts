@@ -16,7 +16,7 @@ const NO_NODE = { nodeId: -1, host: '', port: -1 }
 export const findCoordinatorHandler = defineHandler(findCoordinator, {
   minVersion: 0,
   maxVersion: 6,
-  handle(broker, { key, keyType, coordinatorKeys }, { apiVersion }) {
+  handle(broker, { keyType, coordinatorKeys }, { apiVersion }) {
     const isKnown = keyType === GROUP_KEY_TYPE || keyType === TRANSACTION_KEY_TYPE
     const { nodeId, host, port } = broker.node
     const found = isKnown

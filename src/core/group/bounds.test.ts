@@ -37,17 +37,21 @@ describe('large metadata', () => {
     const { token } = shell.joinNew({ protocols: [megabyte] })
     shell.advance(0)
     expect(shell.joinReply(token).errorCode).toBe('NONE')
-    // What a member says again is not counted twice.
-    const { memberId } = shell.joinReply(token)
-    for (let time = 0; time < 5; time++) {
-      expect(shell.join({ memberId, protocols: [megabyte] }).reply?.errorCode).toBe('NONE')
-    }
     const two = [megabyte, { ...megabyte, name: 'other' }]
     expect(shell.join({ protocols: two }).reply?.errorCode).toBe('MESSAGE_TOO_LARGE')
     const bytesBefore = shell.coordinator.counts.memberBytes
     shell.join({ protocols: [megabyte] }, 3)
     expect(shell.join({ protocols: [megabyte] }, 3).reply?.errorCode).toBe('GROUP_MAX_SIZE_REACHED')
     expect(shell.coordinator.counts.memberBytes).toBeLessThan(bytesBefore * 2 + 1_000)
+  })
+
+  it('what a member says again is not counted twice', () => {
+    const shell = new GroupShell({}, { groupBytesMax: 1.5 * 1024 * 1024 })
+    const { memberId } = shell.joinNew({ protocols: [megabyte] })
+    shell.advance(0)
+    for (let time = 0; time < 3; time++) {
+      expect(shell.join({ memberId, protocols: [megabyte] }).reply?.errorCode).toBe('NONE')
+    }
   })
 
   it('over all groups there is a limit too', () => {

@@ -237,8 +237,10 @@ export class ClassicGroup {
   /** A static member is back under a new id: it takes the assignment and the lead of the old one. */
   replaceStatic(old: ClassicGroupMember, memberId: string): ClassicGroupMember {
     this.remove(old.memberId)
+    const { groupInstanceId, clientId, clientHost, rebalanceTimeoutMs, sessionTimeoutMs, protocols } = old
+    const draft = { memberId, groupInstanceId, clientId, clientHost, rebalanceTimeoutMs, sessionTimeoutMs, protocols }
     // Where the old one led, nobody leads now, and who is added leads.
-    const member = this.add({ ...old, memberId }, this.protocolType ?? '')
+    const member = this.add(draft, this.protocolType ?? '')
     this.setAssignment(member, old.assignment)
     return member
   }

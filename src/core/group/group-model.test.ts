@@ -5,7 +5,7 @@
  * parked is answered exactly once, in the end all of them; offsets are those of a plain list of commits.
  */
 import fc from 'fast-check'
-import { expect, it } from 'vitest'
+import { assert, it } from 'vitest'
 import { GROUP, GroupShell, partitionToCommit, subscription } from './group-shell.test-kit.ts'
 import type { GroupCoordinator } from './group-coordinator.ts'
 import { ZERO_UUID } from '../../protocol/schema.ts'
@@ -194,20 +194,24 @@ class World {
     for (const name of TOPICS) {
       const isStaged = this.staged.some((staged) => staged.has(name))
       const offset = this.committed.get(name)?.offset ?? -1
-      expect(shell.offset(name), `offset of ${name}`).toBe(offset)
-      expect(shell.offset(name, 0, true), `stable offset of ${name}`).toBe(isStaged ? 'UNSTABLE_OFFSET_COMMIT' : offset)
+      assert.deepEqual(shell.offset(name), offset, `offset of ${name}`)
+      assert.deepEqual(
+        shell.offset(name, 0, true),
+        isStaged ? 'UNSTABLE_OFFSET_COMMIT' : offset,
+        `stable offset of ${name}`,
+      )
     }
     const described = shell.describe()
     const rebuilt = shell.rebuilt()
-    expect(durableOf(shell, rebuilt)).toEqual(durableOf(shell, shell.coordinator))
+    assert.deepEqual(durableOf(shell, rebuilt), durableOf(shell, shell.coordinator))
     // A rebalance under way, and a group that has no generation yet, are not in the log.
     const isSettled =
       described.groupState === 'Stable' || (described.groupState === 'Empty' && shell.recordsOf().length > 0)
     const restored = shell.describe(GROUP, rebuilt)
-    if (isSettled && restored.errorCode === 'NONE') expect(restored).toEqual(described)
-    if (described.groupState === 'Stable') expect(restored).toEqual(described)
+    if (isSettled && restored.errorCode === 'NONE') assert.deepEqual(restored, described)
+    if (described.groupState === 'Stable') assert.deepEqual(restored, described)
     const instances = described.members.map(({ groupInstanceId }) => groupInstanceId).filter((id) => id !== null)
-    expect(new Set(instances).size).toBe(instances.length)
+    assert.deepEqual(new Set(instances).size, instances.length)
   }
 
   /** Left alone, every group comes to rest and nobody waits. */
@@ -216,11 +220,11 @@ class World {
     shell.advance(400_000)
     this.expire()
     for (const token of this.tokens) {
-      if (!this.lostTokens.has(token)) expect(shell.replies.has(token), `request ${token} is answered`).toBe(true)
+      if (!this.lostTokens.has(token)) assert.deepEqual(shell.replies.has(token), true, `request ${token} is answered`)
     }
-    expect(['Empty', 'Dead']).toContain(shell.state)
-    expect(shell.coordinator.counts.memberBytes).toBe(0)
-    expect(shell.coordinator.counts.deadlines).toBe(1)
+    assert.include(['Empty', 'Dead'], shell.state)
+    assert.deepEqual(shell.coordinator.counts.memberBytes, 0)
+    assert.deepEqual(shell.coordinator.counts.deadlines, 1)
   }
 }
 

@@ -70,7 +70,7 @@ export class GroupShell {
         topicIdOf: (name) => this.topics.get(name)?.topicId,
         topicNameOf: (id) => [...this.topics].find(([, { topicId }]) => topicId === id)?.[0],
       },
-      offsetsPartitionOf: GroupShell.offsetsPartitionOf,
+      offsetsPartitionOf: (groupId) => GroupShell.offsetsPartitionOf(groupId),
       config: this.#config,
       limits: this.#limits,
     })

@@ -78,6 +78,17 @@ describe('static members (KIP-345)', () => {
     expect(shell.join({ memberId: reply?.memberId ?? '', groupInstanceId: 'l' }, 8).reply).toBeUndefined()
   })
 
+  it('one that is replaced before it asked for its assignment does not disturb the group for it later', () => {
+    const shell = new GroupShell({ groupInitialRebalanceDelayMs: 1 })
+    const overrides = { rebalanceTimeoutMs: 5_000, sessionTimeoutMs: 100_000 }
+    const [one] = ['l', 'f'].map((groupInstanceId) => shell.join({ groupInstanceId, ...overrides }))
+    shell.advance(2)
+    shell.sync(shell.joinReply(one?.token ?? -1).memberId, 1, {}, { groupInstanceId: 'l' })
+    expect(shell.join({ groupInstanceId: 'f', ...overrides }).reply?.errorCode).toBe('NONE')
+    shell.advance(50_000)
+    expect(shell.state).toBe('Stable')
+  })
+
   it('the new id survives a restart, the old one stays fenced', () => {
     const { shell, follower } = staticGroup()
     const memberId = shell.join({ groupInstanceId: 'f' }).reply?.memberId ?? ''
