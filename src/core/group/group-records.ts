@@ -32,10 +32,10 @@ export type GroupRecord = OffsetCommitRecord | GroupMetadataRecord
 
 export type GroupMetadataMember = GroupMetadataValue['members'][number]
 
-export const GROUP_METADATA_VALUE_VERSION = 3
-export const OFFSET_COMMIT_VALUE_VERSION = 4
+const GROUP_METADATA_VALUE_VERSION = 3
+const OFFSET_COMMIT_VALUE_VERSION = 4
 /** The only version that carries `expireTimestamp`. */
-export const OFFSET_COMMIT_VALUE_VERSION_WITH_EXPIRY = 1
+const OFFSET_COMMIT_VALUE_VERSION_WITH_EXPIRY = 1
 export const NO_TIMESTAMP = -1
 
 export function groupMetadataRecord(groupId: string, value: GroupMetadataValue): GroupMetadataRecord {

@@ -17,7 +17,7 @@ import type { GroupConfig, GroupLimits, GroupRequestContext, GroupResult } from 
 import { GroupCoordinator } from './group-coordinator.ts'
 import type { GroupRecord } from './group-records.ts'
 
-export const OFFSETS_PARTITIONS = 3
+const OFFSETS_PARTITIONS = 3
 export const GROUP = 'group'
 
 interface RecordEntry {
@@ -25,10 +25,6 @@ interface RecordEntry {
   readonly value: Uint8Array | null
 }
 type LogEntry = RecordEntry | { readonly marker: { readonly producerId: number; readonly committed: boolean } }
-
-export interface Joined extends JoinGroupResponseDraft {
-  readonly token: number
-}
 
 export class GroupShell {
   nowMs = 1_000_000
