@@ -1,5 +1,5 @@
 /** A broker in this process, on a free port, with the smallest client there is: what the wire-level tests start from. */
-import type { Runtime } from '../../src/base/runtime.ts'
+import type { Clock, Runtime } from '../../src/base/runtime.ts'
 import { Broker } from '../../src/broker/broker.ts'
 import type { BrokerOptions } from '../../src/broker/broker.ts'
 import type { ErrorCode } from '../../src/protocol/error-codes.ts'
@@ -34,9 +34,11 @@ export const TV2_END_TXN = 5
 /** One Kafka connection to a broker and the requests tests make most. */
 export class TestClient implements Disposable {
   readonly wire: WireClient
+  readonly #clock: Clock
 
-  constructor(wire: WireClient) {
+  constructor(wire: WireClient, clock: Clock) {
     this.wire = wire
+    this.#clock = clock
   }
 
   async createTopic(name: string, numPartitions = 1, configs: Record<string, string> = {}): Promise<void> {
@@ -91,7 +93,7 @@ export class TestClient implements Disposable {
       transactionalId,
       acks,
       timeoutMs: 10_000,
-      topicData: [{ name: topic, partitionData: [{ index, records: batchOf(batch) }] }],
+      topicData: [{ name: topic, partitionData: [{ index, records: batchOf(batch, this.#clock.nowMs()) }] }],
     })
     const partition = response.responses[0]?.partitionResponses[0]
     if (partition === undefined) throw new Error('Produce answered nothing for the partition')
@@ -180,9 +182,12 @@ export class TestClient implements Disposable {
   }
 }
 
-export function batchOf({ values = ['v'], ...options }: Partial<BatchOptions> & { values?: readonly string[] }): Uint8Array {
+export function batchOf(
+  { values = ['v'], ...options }: Partial<BatchOptions> & { values?: readonly string[] },
+  timestampMs = Date.now(),
+): Uint8Array {
   return buildBatch({
-    records: values.map((value) => ({ timestamp: Date.now(), key: null, value: Buffer.from(value) })),
+    records: values.map((value) => ({ timestamp: timestampMs, key: null, value: Buffer.from(value) })),
     ...options,
   })
 }
@@ -217,7 +222,7 @@ export class TestBroker implements AsyncDisposable {
 
   async connect(): Promise<TestClient> {
     const { host, port } = this.broker
-    const client = new TestClient(await WireClient.connect(this.runtime.network, { host, port }))
+    const client = new TestClient(await WireClient.connect(this.runtime.network, { host, port }), this.runtime.clock)
     this.#clients.push(client)
     return client
   }
