@@ -303,11 +303,12 @@ export class SimDisk implements FileSystem {
           path,
           () => {
             // The disk takes what fits before it says that the rest does not.
-            const taken = file.write(bytes.subarray(0, fits), position)
-            if (fits < bytes.length) throw fileError('ENOSPC', 'write', path)
-            return taken
+            const done = file.write(bytes.subarray(0, fits), position)
+            if (fits === bytes.length) return done
+            done()
+            throw fileError('ENOSPC', 'write', path)
           },
-          () => file.write(bytes.subarray(0, bytes.length >> 1), position),
+          () => file.write(bytes.subarray(0, bytes.length >> 1), position)(),
           `${position}+${bytes.length}`,
         )
         complete()
@@ -343,7 +344,7 @@ export class SimDisk implements FileSystem {
     operation: DiskOperation,
     path: string,
     act: () => T,
-    onFault: () => unknown = () => {},
+    onFault: () => void = () => {},
     detail = '',
   ): Promise<T> {
     if (this.#operations > this.#crashAt) return await never()

@@ -2,8 +2,9 @@
  * One file of a simulated disk: what is durable, and the operations on top of it that no flush has made so yet.
  *
  *   durable bytes ── op ── op ── op   = current bytes, what a reader sees
- *                     └ each 'pending', 'synced' (kept whatever happens) or 'doubtful' (a flush of it failed: the system has
- *                       forgotten that it ever was to be written, so no later flush saves it)
+ *                     └ each 'started' (a flush covers only what was complete when it began), 'pending', 'synced' (kept
+ *                       whatever happens) or 'doubtful' (a flush of it failed: the system has forgotten that it ever was
+ *                       to be written, so no later flush saves it)
  */
 
 import { PagedBytes } from '../runtime/paged-bytes.ts'
@@ -17,7 +18,7 @@ type Change =
 
 interface Operation {
   readonly change: Change
-  state: 'pending' | 'synced' | 'doubtful'
+  state: 'started' | 'pending' | 'synced' | 'doubtful'
 }
 
 /** What becomes of one operation that was not flushed. */
@@ -47,16 +48,17 @@ export class SimFile {
 
   /** @returns to be called when the write completes: of writes under way together, the last to complete is on top */
   write(bytes: Uint8Array, position: number): () => void {
-    const operation = this.#do({ kind: 'write', position, bytes: bytes.slice() })
+    const operation = this.#do({ kind: 'write', position, bytes: bytes.slice() }, 'started')
     return () => {
-      if (operation.state !== 'pending' || this.#operations.at(-1) === operation) return
+      operation.state = 'pending'
+      if (this.#operations.at(-1) === operation) return
       this.#operations = [...this.#operations.filter((other) => other !== operation), operation]
       apply(this.#current, operation.change)
     }
   }
 
   truncate(sizeBytes: number): void {
-    this.#do({ kind: 'truncate', sizeBytes })
+    this.#do({ kind: 'truncate', sizeBytes }, 'pending')
   }
 
   /** The operations a flush begun now answers for. */
@@ -97,8 +99,8 @@ export class SimFile {
     return this.#current.toBytes()
   }
 
-  #do(change: Change): Operation {
-    const operation: Operation = { change, state: 'pending' }
+  #do(change: Change, state: 'started' | 'pending'): Operation {
+    const operation: Operation = { change, state }
     this.#operations.push(operation)
     apply(this.#current, change)
     return operation
