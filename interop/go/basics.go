@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // basics is everything a client does that is not transactional.
@@ -157,7 +159,15 @@ func basics(options Options) error {
 	check("offsets", func() error {
 		offsets := kadm.Offsets{}
 		offsets.Add(kadm.Offset{Topic: mainTopic, Partition: 0, At: 42, LeaderEpoch: -1, Metadata: "note"})
-		if err := admin.CommitAllOffsets(background, prefix+"offsets", offsets); err != nil {
+		// kadm names topics, OffsetCommit from version 10 on wants their ids.
+		versions := kversion.Stable()
+		versions.SetMaxKeyVersion(int16(kmsg.OffsetCommit), 9)
+		older, err := options.client(kgo.MaxVersions(versions))
+		if err != nil {
+			return err
+		}
+		defer older.Close()
+		if err := kadm.NewClient(older).CommitAllOffsets(background, prefix+"offsets", offsets); err != nil {
 			return err
 		}
 		found, err := admin.FetchOffsets(background, prefix+"offsets")

@@ -142,7 +142,10 @@ func eachRecord(options Options, committed bool, from map[partition]int64, parti
 	for _, one := range partitions {
 		start, known := from[one]
 		if !known {
-			found, _ := starts.Lookup(one.topic, one.number)
+			found, listed := starts.Lookup(one.topic, one.number)
+			if !listed || found.Err != nil {
+				return fmt.Errorf("no start offset of %v: %v", one, found.Err)
+			}
 			start = found.Offset
 		}
 		if start >= ends[one] {
@@ -196,9 +199,12 @@ func endOffsets(client *kgo.Client, committed bool, partitions []partition) (map
 	}
 	ends := map[partition]int64{}
 	for _, one := range partitions {
-		offset, _ := found.Lookup(one.topic, one.number)
+		offset, known := found.Lookup(one.topic, one.number)
 		if offset.Err != nil {
 			return nil, offset.Err
+		}
+		if !known {
+			return nil, fmt.Errorf("no end offset of %v yet", one)
 		}
 		ends[one] = offset.Offset
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -51,6 +52,9 @@ func load(options Options) error {
 				restarts++
 				time.Sleep(200 * time.Millisecond)
 				continue
+			}
+			if due < current.Index {
+				return fmt.Errorf("%d invoices were committed, %d are there", current.Index, due)
 			}
 			for current != nil && err == nil && current.Index < due {
 				current, err = next(input)

@@ -33,7 +33,9 @@ export async function load(options: Options, open: () => Promise<Transactor>): P
       try {
         if (transactor === undefined) {
           transactor = await open()
-          due = await nextInvoice(options)
+          const next = await nextInvoice(options)
+          if (next < invoice.index) throw new Lost(`${invoice.index} invoices were committed, ${next} are there`)
+          due = next
           continue
         }
         if (invoice.abortFirst) await transactor.transact(invoice.records, 'abort')
@@ -41,6 +43,7 @@ export async function load(options: Options, open: () => Promise<Transactor>): P
         due = invoice.index + 1
         if (due % 10 === 0) emit({ progress: due })
       } catch (error) {
+        if (error instanceof Lost) throw error
         restarts++
         log('new producer after', error)
         await transactor?.close().catch((closing: unknown) => log('not closed:', String(closing)))
@@ -52,6 +55,9 @@ export async function load(options: Options, open: () => Promise<Transactor>): P
   await transactor?.close()
   emit({ done: true, restarts, redone: 0 })
 }
+
+/** The broker lost what it had committed: nothing to be repeated. */
+class Lost extends Error {}
 
 async function nextInvoice(options: Options): Promise<number> {
   const [file = '', ...args] = JSON.parse(text(options, 'resolver')) as string[]

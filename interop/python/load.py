@@ -25,6 +25,8 @@ def run(options):
                     producer = options.transactional(options.text("transactional-id"))
                     producer.init_transactions(60)
                     due = next_invoice(options, prefix)
+                    if due < invoice["index"]:
+                        raise AssertionError(f"{invoice['index']} invoices were committed, {due} are there")
                     while invoice is not None and invoice["index"] < due:
                         invoice = next(invoices, None)
                     continue

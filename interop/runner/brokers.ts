@@ -20,7 +20,6 @@ export const TIMEOUT_SCAN_INTERVAL_MS = 1_000
 export interface Broker {
   readonly kind: 'semel' | 'kafka' | 'external'
   readonly address: string
-  readonly nodeId: number
   /** Where its segments are, or undefined when the broker is not ours. */
   readonly dataDirectory: string | undefined
   readonly tail: readonly string[]
@@ -43,7 +42,6 @@ const TEST_SETTINGS: Settings = {
 
 abstract class OwnBroker implements Broker {
   abstract readonly kind: 'semel' | 'kafka'
-  abstract readonly nodeId: number
   abstract readonly dataDirectory: string
   readonly directory: string
   readonly port: number
@@ -100,7 +98,6 @@ abstract class OwnBroker implements Broker {
 
 class SemelBroker extends OwnBroker {
   readonly kind = 'semel'
-  readonly nodeId = 1
   readonly dataDirectory: string
   readonly #settings: Settings
 
@@ -121,7 +118,6 @@ class SemelBroker extends OwnBroker {
 /** One KRaft node in the broker and controller role, from the jars Maven put beside the Java peer. */
 class KafkaBroker extends OwnBroker {
   readonly kind = 'kafka'
-  readonly nodeId = 1
   readonly dataDirectory: string
   readonly #controllerPort: number
   readonly #settings: Settings
@@ -141,7 +137,7 @@ class KafkaBroker extends OwnBroker {
     mkdirSync(this.dataDirectory, { recursive: true })
     const properties: Settings = {
       'process.roles': 'broker,controller',
-      'node.id': String(this.nodeId),
+      'node.id': '1',
       'controller.quorum.bootstrap.servers': `${HOST}:${this.#controllerPort}`,
       listeners: `PLAINTEXT://${HOST}:${this.port},CONTROLLER://${HOST}:${this.#controllerPort}`,
       'advertised.listeners': `PLAINTEXT://${HOST}:${this.port},CONTROLLER://${HOST}:${this.#controllerPort}`,
@@ -178,7 +174,6 @@ class KafkaBroker extends OwnBroker {
 
 class ExternalBroker implements Broker {
   readonly kind = 'external'
-  readonly nodeId = 1
   readonly dataDirectory = undefined
   readonly tail: readonly string[] = []
   readonly alive = true

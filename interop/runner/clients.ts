@@ -7,7 +7,8 @@ import { Program, type ProgramOptions, run } from './programs.ts'
 
 const INSTALL_TIMEOUT_MS = 600_000
 
-export type ClientName = 'java' | 'python' | 'go' | 'kafkajs' | 'platformatic'
+/** Kafka's command-line classes are no client of the list below, but have their column in the table. */
+export type ClientName = 'java' | 'python' | 'go' | 'kafkajs' | 'platformatic' | 'kafka-tools'
 
 export interface Client {
   readonly name: ClientName

@@ -5,7 +5,7 @@ import type { ClientName } from './clients.ts'
 export type Result = 'pass' | 'fail' | 'limit' | 'missing tool' | 'not run'
 
 export interface Outcome {
-  client: ClientName | 'kafka-tools'
+  client: ClientName
   capability: string
   result: Result
   seconds: number

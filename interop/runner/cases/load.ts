@@ -26,16 +26,17 @@ export interface LoadPlan {
 export async function loadCase(context: Context, input: RetailInput, plan: LoadPlan): Promise<void> {
   const prefix = `${context.prefix}${plan.name}-`
   const trusted = context.client.trustedReader ? context.client : helper
-  let loaded = false
+  let loader: Program | undefined
   await capability(context, `${plan.name}/write`, async () => {
     await help(context, 'create', { topics: topics.map((topic) => `${prefix}${topic.name}:${topic.partitions}`).join(',') })
     const startedMs = Date.now()
-    const done = await load(context, input, prefix, plan)
-    loaded = true
+    const { program, done } = await load(context, input, prefix, plan)
+    loader = program
     const perSecond = Math.round(input.invoices / ((Date.now() - startedMs) / 1_000))
     return `${input.invoices} invoices, ${perSecond}/s, ${plan.kills} kills, ${done['restarts']} new producers, ${done['redone']} redone`
   })
-  if (!loaded) return
+  if (loader === undefined) return
+  const writer = loader
   // A commit is answered before its markers are written: the last one may need a moment to be readable.
   await sleep(SETTLE_MS)
   const names = topics.map((topic) => `${prefix}${topic.name}`).join(',')
@@ -47,7 +48,7 @@ export async function loadCase(context: Context, input: RetailInput, plan: LoadP
         isolation === 'read_committed'
           ? await verifyCommitted(out, prefix, input)
           : await verifyUncommitted(out, prefix, input, plan.kills === 0 && plan.interludes === undefined)
-      if (verdict.problems.length > 0) throw new CaseError(verdict.problems.join('; '), reader)
+      if (verdict.problems.length > 0) throw new CaseError(verdict.problems.join('; '), writer, reader)
       return `${verdict.records} records, read by ${trusted.name}`
     })
   }
@@ -74,7 +75,7 @@ async function ownReader(context: Context, input: RetailInput, prefix: string, n
   else record(context, name, 'fail', seconds, problem)
 }
 
-async function load(context: Context, input: RetailInput, prefix: string, plan: LoadPlan): Promise<Line> {
+async function load(context: Context, input: RetailInput, prefix: string, plan: LoadPlan): Promise<{ program: Program; done: Line }> {
   let progress = 0
   const program = begin(
     context,
@@ -108,7 +109,7 @@ async function load(context: Context, input: RetailInput, prefix: string, plan: 
   const code = await finished
   const done = program.lines.find((line) => line['done'] === true)
   if (code !== 0 || done === undefined) throw new CaseError(`${program.name} ended with ${code} after ${progress} invoices`, program)
-  return done
+  return { program, done }
 }
 
 async function reach(program: Program, holds: () => boolean, timeoutMs: number): Promise<void> {

@@ -62,6 +62,12 @@ final class Admins {
         }
     }
 
+    static void node(Options options) throws Exception {
+        try (Admin admin = Admin.create(options.properties())) {
+            Output.print("id", admin.describeCluster().nodes().get().iterator().next().id());
+        }
+    }
+
     /** Sets the finalized level of a feature, up or down. */
     static void feature(Options options) throws Exception {
         String name = options.text("name", "transaction.version");

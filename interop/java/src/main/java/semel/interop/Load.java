@@ -55,6 +55,7 @@ final class Load {
                         producer = Clients.transactional(options, options.text("transactional-id"), "max.block.ms", 60_000, "linger.ms", 0);
                         producer.initTransactions();
                         int next = nextInvoice(options);
+                        Output.expect(next >= invoice.get("index").asInt(), invoice.get("index") + " invoices were committed, " + next + " are there");
                         while (invoice != null && invoice.get("index").asInt() < next) invoice = read(input);
                         continue;
                     }
