@@ -204,6 +204,8 @@ test('a broker that loses power anywhere keeps what it acknowledged, whole trans
       if (!(error instanceof Error && /closed/.test(error.message))) throw error
     })
     await runtime.clock.runUntil(Promise.race([work, runtime.fileSystem.crashed]))
+    // An answer that did not wait for the disk gets out now, and is held against the broker.
+    await runtime.clock.advance(50)
     for (const damage of DAMAGES) {
       const next = runtime.afterCrash(damage)
       next.network.cut()
