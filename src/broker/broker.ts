@@ -53,7 +53,7 @@ export interface BrokerOptions {
   readonly port?: number
   /** 'HOST:PORT' that clients are told to connect to; the listener itself unless given. */
   readonly advertise?: string
-  /** What an acknowledgement means: on disk ('fsync'), in the page cache ('os'), in memory ('memory'). */
+  /** What an acknowledgement means: on disk ('fsync'), in the page cache ('os'); 'memory' is the same as `memory`. */
   readonly durability?: Durability
   /** Kafka's broker configuration by its names, and semel's own under `semel.`. */
   readonly properties?: Readonly<Record<string, string>>
@@ -99,7 +99,7 @@ export class Broker implements AsyncDisposable {
   static async start(options: BrokerOptions = {}): Promise<Broker> {
     const loadedConfig = loadConfig(propertiesOf(options))
     const { config } = loadedConfig
-    const isInMemory = options.memory === true
+    const isInMemory = options.memory === true || config.durability === 'memory'
     const outer = options.runtime ?? nodeRuntime()
     const runtime = isInMemory ? { ...outer, fileSystem: new MemoryFileSystem() } : outer
     const listener = listenerOf(config)

@@ -6,9 +6,10 @@
  * Source: kafka-eos.md B.1, C8; KIP-98, KIP-447, KIP-890.
  */
 import type { ErrorCode } from '../../protocol/error-codes.ts'
+import { refuseTxnOffsetCommit } from '../../core/group/group-offsets.ts'
 import { partitionErrorForTxnOffsetCommit } from '../../core/transaction/coordinator-errors.ts'
 import { txnOffsetCommit } from '../../protocol/messages/txn-offset-commit.ts'
-import type { TxnOffsetCommitRequest, TxnOffsetCommitResponseDraft } from '../../protocol/messages/txn-offset-commit.ts'
+import type { TxnOffsetCommitRequest } from '../../protocol/messages/txn-offset-commit.ts'
 import { CONSUMER_OFFSETS_TOPIC } from '../coordinator-log.ts'
 import { publishFence } from '../fence.ts'
 import { GroupRuntime } from '../group-runtime.ts'
@@ -38,7 +39,7 @@ export const txnOffsetCommitHandler = defineHandler(txnOffsetCommit, {
           coordinator.txnOffsetCommit(request, GroupRuntime.contextOf(context)),
         )
       }
-      return refuse(request, partitionErrorForTxnOffsetCommit(errorCode, context.apiVersion))
+      return refuseTxnOffsetCommit(request, partitionErrorForTxnOffsetCommit(errorCode, context.apiVersion))
     }
   },
 })
@@ -64,13 +65,4 @@ function verify(broker: BrokerServices, request: TxnOffsetCommitRequest, apiVers
     partitions: [{ topic: CONSUMER_OFFSETS_TOPIC, partition }],
   })
   return result
-}
-
-function refuse(request: TxnOffsetCommitRequest, errorCode: ErrorCode): TxnOffsetCommitResponseDraft {
-  return {
-    topics: request.topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
-    })),
-  }
 }
