@@ -123,12 +123,16 @@ export class ModelledStore {
   /** How many steps were durable for certain. */
   acknowledged = 0
   store: LogStore | undefined
+  isDiskStopped = false
 
   constructor(disk: SimDisk, seed: number, durability: Durability = 'fsync', segmentBytes = 800) {
     this.disk = disk
     this.#random = new SimRandom(seed)
     this.#durability = durability
     this.#segmentBytes = segmentBytes
+    void disk.crashed.then(() => {
+      this.isDiskStopped = true
+    })
   }
 
   get random(): SimRandom {
