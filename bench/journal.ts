@@ -91,6 +91,52 @@ async function journalLoop(
   return result
 }
 
+/** Bare and journal appends by turns, twenty of each, so that whatever else the machine does strikes both alike. */
+async function sideBySide(directory: string, size: number): Promise<void> {
+  const runtime = nodeRuntime({ logger: silentLogger })
+  const path = join(directory, `turns-${size}`)
+  const journal = await Journal.open({ runtime, directory: path, durability: 'fsync', afterLsn: 0, onFrame: () => {} })
+  const barePath = join(directory, 'turns-bare')
+  const bare = await runtime.fileSystem.open(barePath, 'create')
+  await bare.write([Buffer.alloc(FILE_BYTES)], 0)
+  await bare.sync()
+  const body = Buffer.alloc(size, 7)
+  const bareMs: number[] = []
+  const journalMs: number[] = []
+  let position = 0
+  const endMs = performance.now() + 2 * MEASURE_MS
+  while (performance.now() < endMs) {
+    for (let turn = 0; turn < 20; turn += 1) {
+      if (position + size > FILE_BYTES) position = 0
+      const startMs = performance.now()
+      await bare.write([body], position)
+      await bare.sync()
+      bareMs.push(performance.now() - startMs)
+      position += size
+    }
+    for (let turn = 0; turn < 20; turn += 1) {
+      const startMs = performance.now()
+      await new Promise<void>((resolve) => {
+        journal.onDurable = () => resolve()
+        journal.append([body])
+      })
+      journalMs.push(performance.now() - startMs)
+    }
+    await journal.cut(journal.durableLsn)
+  }
+  await bare.close()
+  await journal.close()
+  rmSync(path, { recursive: true })
+  rmSync(barePath)
+  console.log(`${size / 1024} KB by turns, ms: bare ${quantiles(bareMs)}; journal ${quantiles(journalMs)}`)
+}
+
+function quantiles(values: number[]): string {
+  values.sort((a, b) => a - b)
+  const at = (share: number): string => (values[Math.floor(values.length * share)] ?? 0).toFixed(3)
+  return `p10 ${at(0.1)} p50 ${at(0.5)} p90 ${at(0.9)}`
+}
+
 async function startUp(directory: string): Promise<void> {
   const runtime = nodeRuntime({ logger: silentLogger })
   const times: number[] = []
@@ -134,6 +180,7 @@ async function replay(directory: string): Promise<void> {
 const directory = mkdtempSync(join(process.argv[3] ?? tmpdir(), 'semel-bench-journal-'))
 try {
   await startUp(directory)
+  for (const size of SIZES) await sideBySide(directory, size)
   const row = (cells: readonly string[]): void =>
     console.log(cells.map((cell, at) => cell.padStart(at === 0 ? 8 : 22)).join(''))
   row([

@@ -400,6 +400,19 @@ describe('cutting and closing', () => {
     }
   })
 
+  test('cuts asked for together are done one after the other, and close waits for them', async () => {
+    const { disk, clock } = await tracedDisk({ latencyMs: () => 1 })
+    const { journal } = await clock.runUntil(openJournal(disk, { clock, fileSizeBytes: 1000 }))
+    for (let name = 1; name <= 20; name += 1) await clock.runUntil(appendDurably(journal, bodyOf(name, 200)))
+    const cuts = [5, 15, 10].map((lsn) => journal.cut(lsn))
+    await clock.runUntil(journal.close())
+    const left = await clock.runUntil(disk.list(DIRECTORY))
+    await clock.runUntil(Promise.all(cuts))
+    expect(await clock.runUntil(disk.list(DIRECTORY))).toEqual(left)
+    const { replayed } = await clock.runUntil(openJournal(disk, { clock, afterLsn: 15 }))
+    expect(names(replayed)).toEqual([16, 17, 18, 19, 20])
+  })
+
   test('close flushes everything, is done once, and nothing is taken afterwards', async () => {
     const { disk } = await tracedDisk()
     const { journal } = await openJournal(disk)

@@ -61,6 +61,8 @@ export class Journal {
   #nextSequence: number
   readonly #background = new Set<Promise<void>>()
 
+  #cutting: Promise<void> = Promise.resolve()
+
   #pending: GatheredFrame[] = []
   #pendingBytes = 0
   #flushLoop: Promise<void> | undefined
@@ -161,7 +163,14 @@ export class Journal {
   }
 
   /** Deletes the files without which every frame after `lsn` can still be recovered. The checkpoint at `lsn` must be durable. */
-  async cut(lsn: number): Promise<void> {
+  cut(lsn: number): Promise<void> {
+    const done = this.#cutting.then(() => this.#cut(lsn))
+    // Whoever asked is told of a failure; the next cut does not depend on it.
+    this.#cutting = done.catch(() => {})
+    return done
+  }
+
+  async #cut(lsn: number): Promise<void> {
     // The first frame of the oldest file kept is durable: a journal that begins with a torn frame would be taken for damaged.
     const kept = this.#files.findLastIndex(({ firstLsn }) => firstLsn !== undefined && firstLsn <= lsn + 1)
     if (kept <= 0 || this.#failure !== undefined) return
@@ -183,6 +192,7 @@ export class Journal {
     const failedBefore = this.#failure
     await this.#flushLoop
     await Promise.all(this.#background)
+    await this.#cutting
     if (this.#durability === 'os') await this.#syncCurrent()
     this.#enqueueMark()
     await this.#flushLoop

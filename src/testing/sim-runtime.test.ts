@@ -63,7 +63,7 @@ describe('seeded randomness', () => {
 
   test('draws are spread evenly', () => {
     const random = new SimRandom(1)
-    const counts = new Array<number>(10).fill(0)
+    const counts = Array.from({ length: 10 }, () => 0)
     for (let draw = 0; draw < 100_000; draw += 1) {
       const value = random.below(10)
       counts[value] = (counts[value] as number) + 1
