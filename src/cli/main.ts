@@ -6,6 +6,7 @@
  */
 import { createRequire, enableCompileCache } from 'node:module'
 import { Command, CommanderError, Option } from 'commander'
+import type { LogDumpOptions, LogVerifyOptions } from './commands/log.ts'
 import type { StartOptions } from './commands/start.ts'
 
 const EXIT_USAGE = 2
@@ -40,6 +41,38 @@ program
   .action(async (options: StartOptions) => {
     const { start } = await import('./commands/start.ts')
     process.exitCode = await start(options, version)
+  })
+
+const log = program.command('log').description('look into a data directory, with or without a broker running on it')
+const formatOption = new Option('--format <format>', 'text, or one JSON object a line').choices(['text', 'json'])
+
+log
+  .command('dump')
+  .description(
+    'print the batches of a data directory, partition, segment or journal, or what is in any other file of them',
+  )
+  .argument('<path>', 'directory or file')
+  .option('--records', 'print the records too, decoded where the topic is internal')
+  .option('--from <offset>', 'leave out what lies below')
+  .option('--to <offset>', 'leave out what lies above')
+  .option('--partition <topic-number>', 'of a data directory or journal, this partition alone')
+  .option('--limit <count>', 'stop after so many batches, frames or entries')
+  .option('--max-value-bytes <count>', 'cut longer keys and values', '1024')
+  .addOption(formatOption.default('text'))
+  .action(async (path: string, options: LogDumpOptions) => {
+    const { logDump } = await import('./commands/log.ts')
+    process.exitCode = await logDump(path, options)
+  })
+
+log
+  .command('verify')
+  .description('check that what lies on disk is what was written; exit code 1 when something is damaged')
+  .argument('<path>', 'directory or file')
+  .option('--partition <topic-number>', 'of a data directory, this partition alone')
+  .addOption(formatOption)
+  .action(async (path: string, options: LogVerifyOptions) => {
+    const { logVerify } = await import('./commands/log.ts')
+    process.exitCode = await logVerify(path, options)
   })
 
 function collect(entry: string, entries: readonly string[]): string[] {

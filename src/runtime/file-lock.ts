@@ -12,7 +12,7 @@
  */
 
 import { mkdtemp, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer, type Server } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 import { hostname } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { FileLock } from '../base/runtime.ts'
@@ -24,12 +24,9 @@ export function lockFile(path: string): Promise<FileLock> {
 }
 
 export async function lockByAbstractSocket(path: string): Promise<FileLock> {
-  const { dev, ino } = await stat(dirname(resolve(path)))
-  const server = await listen(`\0semel-lock-${dev}-${ino}-${basename(path)}`).catch(
-    async (error: NodeJS.ErrnoException) => {
-      throw error.code === 'EADDRINUSE' ? await lockedError(path) : error
-    },
-  )
+  const server = await listen(await socketName(path)).catch(async (error: NodeJS.ErrnoException) => {
+    throw error.code === 'EADDRINUSE' ? await lockedError(path) : error
+  })
   const close = (): Promise<void> => new Promise((done) => server.close(() => done()))
   try {
     await writeFile(path, describeHolder())
@@ -44,6 +41,31 @@ export async function lockByAbstractSocket(path: string): Promise<FileLock> {
       await close()
     },
   }
+}
+
+async function socketName(path: string): Promise<string> {
+  const { dev, ino } = await stat(dirname(resolve(path)))
+  return `\0semel-lock-${dev}-${ino}-${basename(path)}`
+}
+
+/** Who holds the lock at this moment ('process 42 on host'), found out without taking it; `undefined`: nobody. */
+export async function lockHolder(path: string): Promise<string | undefined> {
+  const holder = await readHolder(path)
+  const isHeld =
+    process.platform === 'linux' ? await isListening(await socketName(path)) : holder !== undefined && isAlive(holder)
+  if (!isHeld) return undefined
+  return holder === undefined ? 'another process' : `process ${holder.processId} on ${holder.host}`
+}
+
+function isListening(name: string): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect({ path: name })
+    socket.once('connect', () => {
+      socket.destroy()
+      done(true)
+    })
+    socket.once('error', () => done(false))
+  })
 }
 
 function listen(name: string): Promise<Server> {
