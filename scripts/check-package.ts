@@ -43,7 +43,7 @@ async function useCommand(app: string): Promise<void> {
   const first = await startBrokerProcess('npx', ['--no-install', 'semel', 'start', '--port', '0'], app)
   console.log(`${first.readyLine}\n${await ask(first)}`)
   await writeAndRead(first, 'package-check')
-  await first.stop()
+  await first.stop({ signalGroup: true })
   const bin = join(app, 'node_modules/.bin/semel')
   const second = await startBrokerProcess(bin, ['start', '--port', '0'], app)
   console.log(`${second.readyLine}\n${await ask(second)}`)
