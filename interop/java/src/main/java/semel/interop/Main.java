@@ -24,6 +24,7 @@ public final class Main {
         Map.entry("create", Admins::create),
         Map.entry("produce", Admins::produce),
         Map.entry("lag", Admins::lag),
+        Map.entry("tools", ToolHost::run),
         Map.entry("node", Admins::node),
         Map.entry("feature", Admins::feature));
 
