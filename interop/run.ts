@@ -17,7 +17,18 @@ import { killAll } from './runner/programs.ts'
 import { Report } from './runner/report.ts'
 import { prepareRetail, type RetailInput } from './runner/retail.ts'
 
-const CASES = ['basics', 'idempotent', 'transactions', 'zombie', 'rpw', 'load', 'kills', 'tv1', 'switch', 'tools'] as const
+const CASES = [
+  'basics',
+  'idempotent',
+  'transactions',
+  'zombie',
+  'rpw',
+  'load',
+  'kills',
+  'tv1',
+  'switch',
+  'tools',
+] as const
 type CaseName = (typeof CASES)[number]
 
 /** Cases that stop and start the broker, or need its files or settings: only for one that was started here. */
@@ -44,9 +55,17 @@ const { values: flags } = parseArgs({
 })
 
 const invoices = flags.invoices === 'all' ? 'all' : wholeNumber('--invoices', flags.invoices)
-const options: RunOptions = { invoices, kills: wholeNumber('--kills', flags.kills), fewKills: wholeNumber('--few-kills', flags['few-kills']) }
+const options: RunOptions = {
+  invoices,
+  kills: wholeNumber('--kills', flags.kills),
+  fewKills: wholeNumber('--few-kills', flags['few-kills']),
+}
 const cases = CASES.filter((name) => chosen('--cases', flags.cases, CASES).has(name))
-const names = chosen('--clients', flags.clients, clients.map((client) => client.name))
+const names = chosen(
+  '--clients',
+  flags.clients,
+  clients.map((client) => client.name),
+)
 const report = new Report()
 const startedMs = Date.now()
 
@@ -73,7 +92,13 @@ async function main(): Promise<void> {
       await runCases(broker, usable)
     } finally {
       await broker.stop().catch((error: unknown) => {
-        report.add({ client: 'kafka-tools', capability: 'clean stop', result: 'fail', seconds: 0, detail: String(error) })
+        report.add({
+          client: 'kafka-tools',
+          capability: 'clean stop',
+          result: 'fail',
+          seconds: 0,
+          detail: String(error),
+        })
       })
       broker.remove()
     }
@@ -114,7 +139,13 @@ async function install(wanted: readonly Client[]): Promise<Client[]> {
     try {
       await client.install()
     } catch (error) {
-      report.add({ client: client.name, capability: 'install', result: 'fail', seconds: (Date.now() - from) / 1_000, detail: String(error) })
+      report.add({
+        client: client.name,
+        capability: 'install',
+        result: 'fail',
+        seconds: (Date.now() - from) / 1_000,
+        detail: String(error),
+      })
       console.log(`fail    ${client.name} install: ${String(error)}`)
       if (client === helper) return []
       continue
@@ -128,7 +159,11 @@ async function install(wanted: readonly Client[]): Promise<Client[]> {
 async function runCases(broker: Broker, usable: readonly Client[]): Promise<void> {
   const wantsLoad = cases.some((name) => ['load', 'kills', 'tv1', 'switch'].includes(name))
   const full = wantsLoad ? prepareRetail(invoices) : undefined
-  const short = wantsLoad ? (invoices === 'all' || invoices <= SHORT_LOAD_INVOICES ? full : prepareRetail(SHORT_LOAD_INVOICES)) : undefined
+  const short = wantsLoad
+    ? invoices === 'all' || invoices <= SHORT_LOAD_INVOICES
+      ? full
+      : prepareRetail(SHORT_LOAD_INVOICES)
+    : undefined
   for (const name of cases) {
     if (name === 'tools') continue
     if (broker.kind === 'external' && NEEDS_OWN_BROKER.has(name)) {
@@ -136,7 +171,14 @@ async function runCases(broker: Broker, usable: readonly Client[]): Promise<void
       continue
     }
     for (const [index, client] of usable.entries()) {
-      const context: Context = { broker, client, report, options, prefix: `${client.name}-${name}-${startedMs}-`, label: '' }
+      const context: Context = {
+        broker,
+        client,
+        report,
+        options,
+        prefix: `${client.name}-${name}-${startedMs}-`,
+        label: '',
+      }
       try {
         await runCase(name, context, index === 0, full, short)
       } catch (error) {
@@ -151,7 +193,13 @@ async function runCases(broker: Broker, usable: readonly Client[]): Promise<void
   }
 }
 
-async function runCase(name: CaseName, context: Context, first: boolean, full: RetailInput | undefined, short: RetailInput | undefined): Promise<void> {
+async function runCase(
+  name: CaseName,
+  context: Context,
+  first: boolean,
+  full: RetailInput | undefined,
+  short: RetailInput | undefined,
+): Promise<void> {
   const { client } = context
   switch (name) {
     case 'basics':
@@ -186,7 +234,12 @@ async function runCase(name: CaseName, context: Context, first: boolean, full: R
       if (!client.transactionVersions.includes(2)) return
       const level = (to: number) => () => help(context, 'feature', { level: to })
       try {
-        if (short) await loadCase(context, short, { name: 'version-switch', kills: 0, interludes: [level(1), level(2), level(1), level(2)] })
+        if (short)
+          await loadCase(context, short, {
+            name: 'version-switch',
+            kills: 0,
+            interludes: [level(1), level(2), level(1), level(2)],
+          })
       } finally {
         await help(context, 'feature', { level: 2 })
       }
@@ -200,7 +253,9 @@ async function runCase(name: CaseName, context: Context, first: boolean, full: R
 /** Kafka's tools take a broker of their own: one setting differs, and it is stopped to have its segments dumped. */
 async function tools(): Promise<void> {
   if (flags.broker !== undefined) return notRun('tools')
-  const broker = await makeBroker(flags.kafka ? 'kafka' : 'semel', { 'transaction.partition.verification.enable': 'false' })
+  const broker = await makeBroker(flags.kafka ? 'kafka' : 'semel', {
+    'transaction.partition.verification.enable': 'false',
+  })
   try {
     await broker.start()
     await toolsCase({ broker, client: helper, report, options, prefix: `tools-${startedMs}-`, label: '' })
@@ -214,7 +269,13 @@ async function tools(): Promise<void> {
 }
 
 function notRun(name: CaseName): void {
-  report.add({ client: 'kafka-tools', capability: name, result: 'not run', seconds: 0, detail: 'a broker given with --broker is never stopped or reconfigured' })
+  report.add({
+    client: 'kafka-tools',
+    capability: name,
+    result: 'not run',
+    seconds: 0,
+    detail: 'a broker given with --broker is never stopped or reconfigured',
+  })
 }
 
 function chosen(flag: string, text: string, known: readonly string[]): Set<string> {

@@ -86,7 +86,13 @@ export function readBackLine(record: Received): string {
 
 /** Distinct values in the order of their first appearance. */
 export function distinct(records: readonly Received[], partition?: number): (string | null)[] {
-  return [...new Set(records.filter((record) => partition === undefined || record.partition === partition).map((record) => record.value))]
+  return [
+    ...new Set(
+      records
+        .filter((record) => partition === undefined || record.partition === partition)
+        .map((record) => record.value),
+    ),
+  ]
 }
 
 export async function main(commands: Record<string, (options: Options) => Promise<void>>): Promise<never> {

@@ -11,7 +11,24 @@ import kafkajs, {
   type ProducerConfig,
   type Transaction,
 } from 'kafkajs'
-import { check, distinct, EXTRA_MS, emit, expect, inputLine, limit, log, main, type Options, type Received, readBackLine, sleep, text, WAIT_MS, waitUntil } from './common.ts'
+import {
+  check,
+  distinct,
+  EXTRA_MS,
+  emit,
+  expect,
+  inputLine,
+  limit,
+  log,
+  main,
+  type Options,
+  type Received,
+  readBackLine,
+  sleep,
+  text,
+  WAIT_MS,
+  waitUntil,
+} from './common.ts'
 import { load, type Transactor } from './load.ts'
 
 // A CommonJS module whose named exports cannot all be told without running it.
@@ -20,7 +37,12 @@ const { CompressionTypes, ConfigResourceTypes: Resources, Kafka: Client, logLeve
 const PLUGIN_CODEC = 'kafkajs has gzip built in, other codecs are plugins'
 
 const kafka = (options: Options): Kafka =>
-  new Client({ clientId: 'interop', brokers: [text(options, 'bootstrap')], logLevel: logLevel.NOTHING, retry: { initialRetryTime: 50, retries: 8 } })
+  new Client({
+    clientId: 'interop',
+    brokers: [text(options, 'bootstrap')],
+    logLevel: logLevel.NOTHING,
+    retry: { initialRetryTime: 50, retries: 8 },
+  })
 
 async function withAdmin<T>(options: Options, body: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = kafka(options).admin()
@@ -42,7 +64,9 @@ const transactional = (options: Options, transactionalId: string, transactionTim
   connected(options, { transactionalId, transactionTimeout, idempotent: true, maxInFlightRequests: 1 })
 
 async function create(options: Options, topic: string, numPartitions: number): Promise<void> {
-  await withAdmin(options, (admin) => admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions, replicationFactor: 1 }] }))
+  await withAdmin(options, (admin) =>
+    admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions, replicationFactor: 1 }] }),
+  )
 }
 
 let groups = 0
@@ -51,8 +75,18 @@ let groups = 0
  * Reads topics from their start in a group of its own until `due` records came, and then a moment longer. kafkajs does
  * not tell that the end of a partition was reached when the last records there are not delivered.
  */
-async function readAll(options: Options, isolation: string, topics: string[], due: number, idleMs = EXTRA_MS): Promise<Received[]> {
-  const consumer = kafka(options).consumer({ groupId: `read-${process.pid}-${Date.now()}-${groups++}`, readUncommitted: isolation === 'read_uncommitted', maxWaitTimeInMs: 100 })
+async function readAll(
+  options: Options,
+  isolation: string,
+  topics: string[],
+  due: number,
+  idleMs = EXTRA_MS,
+): Promise<Received[]> {
+  const consumer = kafka(options).consumer({
+    groupId: `read-${process.pid}-${Date.now()}-${groups++}`,
+    readUncommitted: isolation === 'read_uncommitted',
+    maxWaitTimeInMs: 100,
+  })
   const records: Received[] = []
   let lastMs = Date.now()
   await consumer.connect()
@@ -84,7 +118,9 @@ async function readAll(options: Options, isolation: string, topics: string[], du
 }
 
 function headersOf(headers: IHeaders | undefined): [string, string | null][] {
-  return Object.entries(headers ?? {}).flatMap(([name, values]) => [values].flat().map((value): [string, string | null] => [name, value?.toString() ?? null]))
+  return Object.entries(headers ?? {}).flatMap(([name, values]) =>
+    [values].flat().map((value): [string, string | null] => [name, value?.toString() ?? null]),
+  )
 }
 
 async function basics(options: Options): Promise<void> {
@@ -121,20 +157,51 @@ async function basics(options: Options): Promise<void> {
     const words = 'the same words again and again '.repeat(20)
     const expected = Array.from({ length: 200 }, (_, i) => `${i}${words}`)
     const producer = await connected(options)
-    await producer.send({ topic: `${prefix}gzip`, compression: CompressionTypes.GZIP, messages: expected.map((value) => ({ value })) })
+    await producer.send({
+      topic: `${prefix}gzip`,
+      compression: CompressionTypes.GZIP,
+      messages: expected.map((value) => ({ value })),
+    })
     await producer.disconnect()
     const records = await readAll(options, 'read_uncommitted', [`${prefix}gzip`], 200)
-    expect(records.map((record) => record.value), expected, 'values')
+    expect(
+      records.map((record) => record.value),
+      expected,
+      'values',
+    )
   })
   for (const codec of ['snappy', 'lz4', 'zstd']) limit(codec, PLUGIN_CODEC)
   await check('headers', async () => {
-    const records = await roundTrip(options, `${prefix}headers`, [{ value: 'value', headers: { a: ['1', ''], é: 'x' } }])
-    expect(records[0]?.headers, [['a', '1'], ['a', ''], ['é', 'x']], 'headers')
+    const records = await roundTrip(options, `${prefix}headers`, [
+      { value: 'value', headers: { a: ['1', ''], é: 'x' } },
+    ])
+    expect(
+      records[0]?.headers,
+      [
+        ['a', '1'],
+        ['a', ''],
+        ['é', 'x'],
+      ],
+      'headers',
+    )
   })
   await check('null-key-value', async () => {
-    const pairs: [string | null, string | null][] = [[null, 'value'], ['key', null], [null, null], ['', '']]
-    const records = await roundTrip(options, `${prefix}nulls`, pairs.map(([key, value]) => ({ key, value })))
-    expect(records.map((record) => [record.key, record.value]), pairs, 'records')
+    const pairs: [string | null, string | null][] = [
+      [null, 'value'],
+      ['key', null],
+      [null, null],
+      ['', ''],
+    ]
+    const records = await roundTrip(
+      options,
+      `${prefix}nulls`,
+      pairs.map(([key, value]) => ({ key, value })),
+    )
+    expect(
+      records.map((record) => [record.key, record.value]),
+      pairs,
+      'records',
+    )
   })
   await check('big-record', async () => {
     const value = 'x'.repeat(990_000)
@@ -153,7 +220,11 @@ async function basics(options: Options): Promise<void> {
   await check('list-groups', async () => {
     const { groups: listed } = await withAdmin(options, (admin) => admin.listGroups())
     const ids = listed.map((group) => group.groupId)
-    expect([ids.includes(`${prefix}offsets`), ids.includes(`${prefix}rebalance`)], [true, true], 'both groups are listed')
+    expect(
+      [ids.includes(`${prefix}offsets`), ids.includes(`${prefix}rebalance`)],
+      [true, true],
+      'both groups are listed',
+    )
   })
   await check('describe-group', async () => {
     const { groups: described } = await withAdmin(options, (admin) => admin.describeGroups([`${prefix}rebalance`]))
@@ -168,12 +239,20 @@ async function basics(options: Options): Promise<void> {
   )
   await check('configs', () =>
     withAdmin(options, async (admin) => {
-      await admin.alterConfigs({ validateOnly: false, resources: [{ type: Resources.TOPIC, name: topic, configEntries: [{ name: 'retention.ms', value: '123456789' }] }] })
+      await admin.alterConfigs({
+        validateOnly: false,
+        resources: [
+          { type: Resources.TOPIC, name: topic, configEntries: [{ name: 'retention.ms', value: '123456789' }] },
+        ],
+      })
       const config = async (type: ConfigResourceTypes, name: string, entry: string): Promise<string | undefined> => {
         const described = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type, name }] })
         return described.resources[0]?.configEntries.find((one) => one.configName === entry)?.configValue
       }
-      await waitUntil('the new value is shown', async () => (await config(Resources.TOPIC, topic, 'retention.ms')) === '123456789')
+      await waitUntil(
+        'the new value is shown',
+        async () => (await config(Resources.TOPIC, topic, 'retention.ms')) === '123456789',
+      )
       const broker = String((await admin.describeCluster()).brokers[0]?.nodeId)
       expect(await config(Resources.BROKER, broker, 'transaction.max.timeout.ms'), '900000', 'a broker setting')
     }),
@@ -187,9 +266,15 @@ async function basics(options: Options): Promise<void> {
     await create(options, `${prefix}time`, 1)
     const startMs = Date.now() - 100_000
     const producer = await connected(options)
-    for (let i = 0; i < 50; i++) await producer.send({ topic: `${prefix}time`, messages: [{ value: 'value', timestamp: String(startMs + i * 1_000) }] })
+    for (let i = 0; i < 50; i++)
+      await producer.send({
+        topic: `${prefix}time`,
+        messages: [{ value: 'value', timestamp: String(startMs + i * 1_000) }],
+      })
     await producer.disconnect()
-    const found = await withAdmin(options, (admin) => admin.fetchTopicOffsetsByTimestamp(`${prefix}time`, startMs + 20_500))
+    const found = await withAdmin(options, (admin) =>
+      admin.fetchTopicOffsetsByTimestamp(`${prefix}time`, startMs + 20_500),
+    )
     expect(found[0]?.offset, '21', 'first offset at or after')
   })
   await check('delete-records', async () => {
@@ -198,12 +283,18 @@ async function basics(options: Options): Promise<void> {
       await admin.fetchTopicOffsets(topic)
       await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '40' }] })
     })
-    const records = (await readAll(options, 'read_uncommitted', [topic], 260)).filter((record) => record.partition === 0)
+    const records = (await readAll(options, 'read_uncommitted', [topic], 260)).filter(
+      (record) => record.partition === 0,
+    )
     expect([records[0]?.offset, records.length], [40, 60], 'first offset and count of what is left')
   })
 }
 
-async function roundTrip(options: Options, topic: string, messages: { key?: string | null; value: string | null; headers?: IHeaders }[]): Promise<Received[]> {
+async function roundTrip(
+  options: Options,
+  topic: string,
+  messages: { key?: string | null; value: string | null; headers?: IHeaders }[],
+): Promise<Received[]> {
   await create(options, topic, 1)
   const producer = await connected(options)
   await producer.send({ topic, messages })
@@ -216,7 +307,12 @@ async function groupRebalance(options: Options, prefix: string): Promise<void> {
   await create(options, topic, 6)
   const members: { consumer: Consumer; assigned: number }[] = []
   for (let i = 0; i < 3; i++) {
-    const consumer = kafka(options).consumer({ groupId: `${prefix}rebalance`, heartbeatInterval: 300, sessionTimeout: 10_000, maxWaitTimeInMs: 100 })
+    const consumer = kafka(options).consumer({
+      groupId: `${prefix}rebalance`,
+      heartbeatInterval: 300,
+      sessionTimeout: 10_000,
+      maxWaitTimeInMs: 100,
+    })
     const member = { consumer, assigned: 0 }
     consumer.on('consumer.group_join', ({ payload }) => {
       member.assigned = payload.memberAssignment[topic]?.length ?? 0
@@ -250,7 +346,11 @@ async function idempotent(options: Options): Promise<void> {
     await producer.disconnect()
     const records = await readAll(options, 'read_uncommitted', [topic], count)
     expect(records.length, count, 'records')
-    expect(records.findIndex((record, i) => record.value !== String(i)), -1, 'first record out of order')
+    expect(
+      records.findIndex((record, i) => record.value !== String(i)),
+      -1,
+      'first record out of order',
+    )
   })
 }
 
@@ -268,7 +368,11 @@ async function transactions(options: Options): Promise<void> {
     await write(transaction, 'committed', 10)
     await transaction.commit()
     const records = await readAll(options, 'read_committed', [topic], 20)
-    expect([records.length, distinct(records, 0), distinct(records, 1)], [20, ['committed'], ['committed']], 'committed records')
+    expect(
+      [records.length, distinct(records, 0), distinct(records, 1)],
+      [20, ['committed'], ['committed']],
+      'committed records',
+    )
   })
   await check('abort', async () => {
     const transaction = await producer.transaction()
@@ -290,10 +394,22 @@ async function transactions(options: Options): Promise<void> {
   await check('isolation', async () => {
     const transaction = await producer.transaction()
     await write(transaction, 'open', 5)
-    expect(distinct(await readAll(options, 'read_uncommitted', [topic], 52), 0), ['committed', 'aborted', 'after', 'open'], 'uncommitted values')
-    expect(distinct(await readAll(options, 'read_committed', [topic], 22), 0), ['committed', 'after'], 'committed values')
+    expect(
+      distinct(await readAll(options, 'read_uncommitted', [topic], 52), 0),
+      ['committed', 'aborted', 'after', 'open'],
+      'uncommitted values',
+    )
+    expect(
+      distinct(await readAll(options, 'read_committed', [topic], 22), 0),
+      ['committed', 'after'],
+      'committed values',
+    )
     await transaction.commit()
-    expect(distinct(await readAll(options, 'read_committed', [topic], 32), 0), ['committed', 'after', 'open'], 'committed values')
+    expect(
+      distinct(await readAll(options, 'read_committed', [topic], 32), 0),
+      ['committed', 'after', 'open'],
+      'committed values',
+    )
   })
   await check('send-offsets', async () => {
     const consumerGroupId = `${prefix}transactions`
@@ -305,7 +421,11 @@ async function transactions(options: Options): Promise<void> {
     await patiently(() => aborting.sendOffsets(at('9')))
     await aborting.abort()
     await withAdmin(options, (admin) =>
-      waitUntil('committed offset 5', async () => (await admin.fetchOffsets({ groupId: consumerGroupId, topics: [topic] }))[0]?.partitions[0]?.offset === '5'),
+      waitUntil(
+        'committed offset 5',
+        async () =>
+          (await admin.fetchOffsets({ groupId: consumerGroupId, topics: [topic] }))[0]?.partitions[0]?.offset === '5',
+      ),
     )
   })
   await producer.disconnect()
@@ -339,7 +459,9 @@ async function openLoader(options: Options): Promise<Transactor> {
         messages.push({ key, value, headers: { fate } })
         topicMessages.set(topic, messages)
       }
-      await transaction.sendBatch({ topicMessages: [...topicMessages].map(([topic, messages]) => ({ topic: prefix + topic, messages })) })
+      await transaction.sendBatch({
+        topicMessages: [...topicMessages].map(([topic, messages]) => ({ topic: prefix + topic, messages })),
+      })
       if (fate === 'commit') await transaction.commit()
       else await transaction.abort()
     },
@@ -358,7 +480,11 @@ async function read(options: Options): Promise<void> {
 
 async function hold(options: Options): Promise<void> {
   const topic = text(options, 'topic')
-  const producer = await transactional(options, text(options, 'transactional-id'), Number(options['timeout-ms'] ?? 60_000))
+  const producer = await transactional(
+    options,
+    text(options, 'transactional-id'),
+    Number(options['timeout-ms'] ?? 60_000),
+  )
   const transaction = await producer.transaction()
   await transaction.send({ topic, messages: [{ partition: 0, value: 'held' }] })
   emit({ open: true, atMs: Date.now() })
@@ -399,7 +525,11 @@ async function goOn(transaction: Transaction, topic: string): Promise<string | u
     await transaction.commit()
     return undefined
   } catch (error) {
-    for (let cause = error as { type?: string; cause?: unknown } | undefined; cause; cause = cause.cause as typeof cause) {
+    for (
+      let cause = error as { type?: string; cause?: unknown } | undefined;
+      cause;
+      cause = cause.cause as typeof cause
+    ) {
       if (cause.type === 'INVALID_PRODUCER_EPOCH' || cause.type === 'PRODUCER_FENCED') return cause.type
     }
     log('not a fencing error:', error)
@@ -407,4 +537,13 @@ async function goOn(transaction: Transaction, topic: string): Promise<string | u
   }
 }
 
-await main({ basics, idempotent, transactions, load: (options) => load(options, () => openLoader(options)), read, hold, once, zombie })
+await main({
+  basics,
+  idempotent,
+  transactions,
+  load: (options) => load(options, () => openLoader(options)),
+  read,
+  hold,
+  once,
+  zombie,
+})

@@ -16,7 +16,24 @@ import {
   stringDeserializers,
   stringSerializers,
 } from '@platformatic/kafka'
-import { check, distinct, EXTRA_MS, emit, expect, inputLine, limit, log, main, type Options, type Received, readBackLine, sleep, text, WAIT_MS, waitUntil } from './common.ts'
+import {
+  check,
+  distinct,
+  EXTRA_MS,
+  emit,
+  expect,
+  inputLine,
+  limit,
+  log,
+  main,
+  type Options,
+  type Received,
+  readBackLine,
+  sleep,
+  text,
+  WAIT_MS,
+  waitUntil,
+} from './common.ts'
 import { load, type Transactor } from './load.ts'
 
 type Strings = Producer<string, string, string, string>
@@ -28,7 +45,13 @@ type StringTransaction = Awaited<ReturnType<Strings['beginTransaction']>>
  */
 const NO_PRODUCER = { producerId: -1n, producerEpoch: -1 }
 
-const base = (options: Options) => ({ clientId: 'interop', bootstrapBrokers: [text(options, 'bootstrap')], retries: 30, retryDelay: 200, autocreateTopics: false })
+const base = (options: Options) => ({
+  clientId: 'interop',
+  bootstrapBrokers: [text(options, 'bootstrap')],
+  retries: 30,
+  retryDelay: 200,
+  autocreateTopics: false,
+})
 
 async function withAdmin<T>(options: Options, body: (admin: Admin) => Promise<T>): Promise<T> {
   const admin = new Admin(base(options))
@@ -46,7 +69,8 @@ const producerOf = (options: Options, more: MoreProducerOptions = {}): Strings =
   new Producer({ ...base(options), serializers: stringSerializers, acks: ProduceAcks.ALL, ...more })
 
 /** Its request timeout is the transaction timeout as well. */
-const transactional = (options: Options, transactionalId: string, timeout = 60_000): Strings => producerOf(options, { transactionalId, idempotent: true, timeout })
+const transactional = (options: Options, transactionalId: string, timeout = 60_000): Strings =>
+  producerOf(options, { transactionalId, idempotent: true, timeout })
 
 const create = (options: Options, topic: string, partitions: number): Promise<unknown> =>
   withAdmin(options, (admin) => admin.createTopics({ topics: [topic], partitions, replicas: 1 }))
@@ -54,17 +78,30 @@ const create = (options: Options, topic: string, partitions: number): Promise<un
 let groups = 0
 
 /** Reads topics from their start until `due` records came, and then a moment longer. */
-async function readAll(options: Options, isolation: string, topics: string[], due: number, idleMs = EXTRA_MS): Promise<Received[]> {
+async function readAll(
+  options: Options,
+  isolation: string,
+  topics: string[],
+  due: number,
+  idleMs = EXTRA_MS,
+): Promise<Received[]> {
   const consumer = new Consumer({
     ...base(options),
     groupId: `read-${process.pid}-${Date.now()}-${groups++}`,
     deserializers: stringDeserializers,
-    isolationLevel: isolation === 'read_committed' ? FetchIsolationLevels.READ_COMMITTED : FetchIsolationLevels.READ_UNCOMMITTED,
+    isolationLevel:
+      isolation === 'read_committed' ? FetchIsolationLevels.READ_COMMITTED : FetchIsolationLevels.READ_UNCOMMITTED,
   })
   const records: Received[] = []
   let lastMs = Date.now()
   try {
-    const stream = await consumer.consume({ topics, autocommit: false, mode: MessagesStreamModes.EARLIEST, fallbackMode: MessagesStreamFallbackModes.EARLIEST, maxWaitTime: 100 })
+    const stream = await consumer.consume({
+      topics,
+      autocommit: false,
+      mode: MessagesStreamModes.EARLIEST,
+      fallbackMode: MessagesStreamFallbackModes.EARLIEST,
+      maxWaitTime: 100,
+    })
     let failure: unknown
     stream.on('error', (error) => {
       failure = error
@@ -112,14 +149,24 @@ async function basics(options: Options): Promise<void> {
     })
   })
   await check('produce-consume', async () => {
-    const messages = Array.from({ length: 300 }, (_, i) => ({ topic, partition: i % 3, key: `key-${i}`, value: `value-${i}` }))
+    const messages = Array.from({ length: 300 }, (_, i) => ({
+      topic,
+      partition: i % 3,
+      key: `key-${i}`,
+      value: `value-${i}`,
+    }))
     const producer = producerOf(options)
     await producer.send({ messages })
     await producer.close()
     const records = await readAll(options, 'read_uncommitted', [topic], 300)
     expect([records.length, distinct(records).length], [300, 300], 'records and distinct values')
   })
-  for (const compression of [CompressionAlgorithms.GZIP, CompressionAlgorithms.SNAPPY, CompressionAlgorithms.LZ4, CompressionAlgorithms.ZSTD]) {
+  for (const compression of [
+    CompressionAlgorithms.GZIP,
+    CompressionAlgorithms.SNAPPY,
+    CompressionAlgorithms.LZ4,
+    CompressionAlgorithms.ZSTD,
+  ]) {
     await check(compression, async () => {
       const words = 'the same words again and again '.repeat(20)
       const expected = Array.from({ length: 200 }, (_, i) => `${i}${words}`)
@@ -129,17 +176,40 @@ async function basics(options: Options): Promise<void> {
       await producer.send({ compression, messages: expected.map((value) => ({ topic: name, partition: 0, value })) })
       await producer.close()
       const records = await readAll(options, 'read_uncommitted', [name], 200)
-      expect(records.map((record) => record.value), expected, 'values')
+      expect(
+        records.map((record) => record.value),
+        expected,
+        'values',
+      )
     })
   }
   await check('headers', async () => {
     const records = await roundTrip(options, `${prefix}headers`, [{ value: 'value', headers: { a: '1', é: '' } }])
-    expect(records[0]?.headers, [['a', '1'], ['é', '']], 'headers')
+    expect(
+      records[0]?.headers,
+      [
+        ['a', '1'],
+        ['é', ''],
+      ],
+      'headers',
+    )
   })
   await check('null-key-value', async () => {
-    const records = await roundTrip(options, `${prefix}nulls`, [{ value: 'value' }, { key: 'key' }, { key: '', value: '' }])
+    const records = await roundTrip(options, `${prefix}nulls`, [
+      { value: 'value' },
+      { key: 'key' },
+      { key: '', value: '' },
+    ])
     const found = records.map((record) => [record.key, record.value])
-    expect(found, [[null, 'value'], ['key', null], ['', '']], 'records')
+    expect(
+      found,
+      [
+        [null, 'value'],
+        ['key', null],
+        ['', ''],
+      ],
+      'records',
+    )
   })
   await check('big-record', async () => {
     const value = 'x'.repeat(990_000)
@@ -149,8 +219,13 @@ async function basics(options: Options): Promise<void> {
   await check('offsets', () =>
     withAdmin(options, async (admin) => {
       const groupId = `${prefix}offsets`
-      await admin.alterConsumerGroupOffsets({ groupId, topics: [{ name: topic, partitionOffsets: [{ partition: 0, offset: 42n }] }] })
-      const [found] = await admin.listConsumerGroupOffsets({ groups: [{ groupId, topics: [{ name: topic, partitionIndexes: [0] }] }] })
+      await admin.alterConsumerGroupOffsets({
+        groupId,
+        topics: [{ name: topic, partitionOffsets: [{ partition: 0, offset: 42n }] }],
+      })
+      const [found] = await admin.listConsumerGroupOffsets({
+        groups: [{ groupId, topics: [{ name: topic, partitionIndexes: [0] }] }],
+      })
       expect(String(found?.topics[0]?.partitions[0]?.committedOffset), '42', 'committed offset')
     }),
   )
@@ -161,7 +236,9 @@ async function basics(options: Options): Promise<void> {
     expect([listed.has(`${prefix}offsets`), listed.has(`${prefix}rebalance`)], [true, true], 'both groups are listed')
   })
   await check('describe-group', async () => {
-    const group = (await withAdmin(options, (admin) => admin.describeGroups({ groups: [`${prefix}rebalance`] }))).get(`${prefix}rebalance`)
+    const group = (await withAdmin(options, (admin) => admin.describeGroups({ groups: [`${prefix}rebalance`] }))).get(
+      `${prefix}rebalance`,
+    )
     expect([String(group?.state).toUpperCase(), group?.members.size], ['EMPTY', 0], 'state and members')
   })
   await check('delete-group', () =>
@@ -173,41 +250,71 @@ async function basics(options: Options): Promise<void> {
   await check('configs', () =>
     withAdmin(options, async (admin) => {
       const resource = { resourceType: ConfigResourceTypes.TOPIC, resourceName: topic }
-      const value = { name: 'retention.ms', value: '123456789', configOperation: IncrementalAlterConfigOperationTypes.SET }
+      const value = {
+        name: 'retention.ms',
+        value: '123456789',
+        configOperation: IncrementalAlterConfigOperationTypes.SET,
+      }
       await admin.incrementalAlterConfigs({ resources: [{ ...resource, configs: [value] }] })
-      const config = async (about: { resourceType: typeof ConfigResourceTypes.TOPIC | typeof ConfigResourceTypes.BROKER; resourceName: string }, name: string) =>
-        (await admin.describeConfigs({ resources: [about] }))[0]?.configs.find((one) => one.name === name)?.value
+      const config = async (
+        about: {
+          resourceType: typeof ConfigResourceTypes.TOPIC | typeof ConfigResourceTypes.BROKER
+          resourceName: string
+        },
+        name: string,
+      ) => (await admin.describeConfigs({ resources: [about] }))[0]?.configs.find((one) => one.name === name)?.value
       await waitUntil('the new value is shown', async () => (await config(resource, 'retention.ms')) === '123456789')
       const broker = String([...(await admin.metadata({ topics: [] })).brokers.keys()][0])
-      expect(await config({ resourceType: ConfigResourceTypes.BROKER, resourceName: broker }, 'transaction.max.timeout.ms'), '900000', 'a broker setting')
+      expect(
+        await config({ resourceType: ConfigResourceTypes.BROKER, resourceName: broker }, 'transaction.max.timeout.ms'),
+        '900000',
+        'a broker setting',
+      )
     }),
   )
   const listed = async (name: string, timestamp: bigint): Promise<string> => {
-    const found = await withAdmin(options, (admin) => admin.listOffsets({ topics: [{ name, partitions: [{ partitionIndex: 0, timestamp }] }] }))
+    const found = await withAdmin(options, (admin) =>
+      admin.listOffsets({ topics: [{ name, partitions: [{ partitionIndex: 0, timestamp }] }] }),
+    )
     return String(found[0]?.partitions[0]?.offset)
   }
   await check('list-offsets', async () => {
-    expect([await listed(topic, ListOffsetTimestamps.EARLIEST), await listed(topic, ListOffsetTimestamps.LATEST)], ['0', '100'], 'first and last offset')
+    expect(
+      [await listed(topic, ListOffsetTimestamps.EARLIEST), await listed(topic, ListOffsetTimestamps.LATEST)],
+      ['0', '100'],
+      'first and last offset',
+    )
   })
   await check('offsets-for-time', async () => {
     const name = `${prefix}time`
     await create(options, name, 1)
     const startMs = Date.now() - 100_000
     const producer = producerOf(options)
-    for (let i = 0; i < 50; i++) await producer.send({ messages: [{ topic: name, partition: 0, value: 'value', timestamp: BigInt(startMs + i * 1_000) }] })
+    for (let i = 0; i < 50; i++)
+      await producer.send({
+        messages: [{ topic: name, partition: 0, value: 'value', timestamp: BigInt(startMs + i * 1_000) }],
+      })
     await producer.close()
     expect(await listed(name, BigInt(startMs + 20_500)), '21', 'first offset at or after')
     expect(await listed(name, ListOffsetTimestamps.MAX), '49', 'offset of the greatest timestamp')
   })
   await check('delete-records', async () => {
-    const deleted = await withAdmin(options, (admin) => admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition: 0, offset: 40n }] }] }))
+    const deleted = await withAdmin(options, (admin) =>
+      admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition: 0, offset: 40n }] }] }),
+    )
     expect(String(deleted[0]?.partitions[0]?.lowWatermark), '40', 'low watermark')
-    const records = (await readAll(options, 'read_uncommitted', [topic], 260)).filter((record) => record.partition === 0)
+    const records = (await readAll(options, 'read_uncommitted', [topic], 260)).filter(
+      (record) => record.partition === 0,
+    )
     expect([records[0]?.offset, records.length], [40, 60], 'first offset and count of what is left')
   })
 }
 
-async function roundTrip(options: Options, topic: string, messages: { key?: string; value?: string; headers?: Record<string, string> }[]): Promise<Received[]> {
+async function roundTrip(
+  options: Options,
+  topic: string,
+  messages: { key?: string; value?: string; headers?: Record<string, string> }[],
+): Promise<Received[]> {
   await create(options, topic, 1)
   const producer = producerOf(options)
   // One by one: the order is that of the calls.
@@ -235,8 +342,11 @@ async function groupRebalance(options: Options, prefix: string): Promise<void> {
   const topic = `${prefix}rebalance`
   await create(options, topic, 6)
   const members = [0, 1, 2].map(() => member(options, `${prefix}rebalance`))
-  await Promise.all(members.map((one) => one.consume({ topics: [topic], autocommit: false }).then((stream) => stream.resume())))
-  const shared = (of: typeof members, each: number): Promise<void> => waitUntil(`${each} partitions for each of ${of.length}`, () => of.every((one) => assignedTo(one) === each))
+  await Promise.all(
+    members.map((one) => one.consume({ topics: [topic], autocommit: false }).then((stream) => stream.resume())),
+  )
+  const shared = (of: typeof members, each: number): Promise<void> =>
+    waitUntil(`${each} partitions for each of ${of.length}`, () => of.every((one) => assignedTo(one) === each))
   await shared(members, 2)
   const described = await withAdmin(options, (admin) => admin.describeGroups({ groups: [`${prefix}rebalance`] }))
   expect(described.get(`${prefix}rebalance`)?.members.size, 3, 'members described')
@@ -267,14 +377,20 @@ async function idempotent(options: Options): Promise<void> {
     for (let i = 0; i < count; i += 100) {
       // Five sends at a time.
       const sends = Array.from({ length: 5 }, (_, send) =>
-        producer.send({ messages: Array.from({ length: 20 }, (_, j) => ({ topic, partition: 0, value: String(i + send * 20 + j) })) }),
+        producer.send({
+          messages: Array.from({ length: 20 }, (_, j) => ({ topic, partition: 0, value: String(i + send * 20 + j) })),
+        }),
       )
       await Promise.all(sends)
     }
     await producer.close()
     const records = await readAll(options, 'read_uncommitted', [topic], count)
     expect(records.length, count, 'records')
-    expect(records.findIndex((record, i) => record.value !== String(i)), -1, 'first record out of order')
+    expect(
+      records.findIndex((record, i) => record.value !== String(i)),
+      -1,
+      'first record out of order',
+    )
   })
 }
 
@@ -285,14 +401,20 @@ async function transactions(options: Options): Promise<void> {
   const producer = transactional(options, `${prefix}transactional-id`)
   const begin = (): Promise<StringTransaction> => producer.beginTransaction(NO_PRODUCER)
   const write = async (transaction: StringTransaction, value: string, count: number): Promise<void> => {
-    await transaction.send({ messages: Array.from({ length: count * 2 }, (_, i) => ({ topic, partition: i % 2, value })) })
+    await transaction.send({
+      messages: Array.from({ length: count * 2 }, (_, i) => ({ topic, partition: i % 2, value })),
+    })
   }
   await check('commit', async () => {
     const transaction = await begin()
     await write(transaction, 'committed', 10)
     await transaction.commit()
     const records = await readAll(options, 'read_committed', [topic], 20)
-    expect([records.length, distinct(records, 0), distinct(records, 1)], [20, ['committed'], ['committed']], 'committed records')
+    expect(
+      [records.length, distinct(records, 0), distinct(records, 1)],
+      [20, ['committed'], ['committed']],
+      'committed records',
+    )
   })
   await check('abort', async () => {
     const transaction = await begin()
@@ -305,10 +427,18 @@ async function transactions(options: Options): Promise<void> {
   await check('isolation', async () => {
     const transaction = await begin()
     await write(transaction, 'open', 5)
-    expect(distinct(await readAll(options, 'read_uncommitted', [topic], 50), 0), ['committed', 'aborted', 'open'], 'uncommitted values')
+    expect(
+      distinct(await readAll(options, 'read_uncommitted', [topic], 50), 0),
+      ['committed', 'aborted', 'open'],
+      'uncommitted values',
+    )
     expect(distinct(await readAll(options, 'read_committed', [topic], 20), 0), ['committed'], 'committed values')
     await transaction.commit()
-    expect(distinct(await readAll(options, 'read_committed', [topic], 30), 0), ['committed', 'open'], 'committed values')
+    expect(
+      distinct(await readAll(options, 'read_committed', [topic], 30), 0),
+      ['committed', 'open'],
+      'committed values',
+    )
   })
   await check('send-offsets', () => sendOffsets(options, prefix))
   await producer.close()
@@ -341,7 +471,10 @@ async function sendOffsets(options: Options, prefix: string): Promise<void> {
   try {
     const stream = await consumer.consume({ topics: [source], autocommit: false, mode: MessagesStreamModes.EARLIEST })
     const messages = stream[Symbol.asyncIterator]()
-    for (const [last, how] of [[4, 'commit'], [8, 'abort']] as const) {
+    for (const [last, how] of [
+      [4, 'commit'],
+      [8, 'abort'],
+    ] as const) {
       const transaction = await producer.beginTransaction(NO_PRODUCER)
       await transaction.addConsumer(consumer as never)
       while (true) {
@@ -354,7 +487,10 @@ async function sendOffsets(options: Options, prefix: string): Promise<void> {
     }
     await withAdmin(options, (admin) =>
       waitUntil('the committed offset of the first transaction', async () => {
-        const [found] = await admin.listConsumerGroupOffsets({ groups: [{ groupId, topics: [{ name: source, partitionIndexes: [0] }] }], requireStable: true })
+        const [found] = await admin.listConsumerGroupOffsets({
+          groups: [{ groupId, topics: [{ name: source, partitionIndexes: [0] }] }],
+          requireStable: true,
+        })
         const offset = String(found?.topics[0]?.partitions[0]?.committedOffset)
         return offset === '5' || offset === '4'
       }),
@@ -369,7 +505,12 @@ async function openLoader(options: Options): Promise<Transactor> {
   const prefix = text(options, 'prefix')
   // No repetitions inside the client: it takes a new producer id after some errors and sends again, which would be a
   // silent duplicate. The loader decides what to do after every error.
-  const producer = producerOf(options, { transactionalId: text(options, 'transactional-id'), idempotent: true, timeout: 60_000, retries: 0 })
+  const producer = producerOf(options, {
+    transactionalId: text(options, 'transactional-id'),
+    idempotent: true,
+    timeout: 60_000,
+    retries: 0,
+  })
   let next: StringTransaction | undefined
   try {
     next = await producer.beginTransaction(NO_PRODUCER)
@@ -381,7 +522,9 @@ async function openLoader(options: Options): Promise<Transactor> {
     async transact(records, fate) {
       const transaction = next ?? (await producer.beginTransaction(NO_PRODUCER))
       next = undefined
-      await transaction.send({ messages: records.map(([topic, key, value]) => ({ topic: prefix + topic, key, value, headers: { fate } })) })
+      await transaction.send({
+        messages: records.map(([topic, key, value]) => ({ topic: prefix + topic, key, value, headers: { fate } })),
+      })
       if (fate === 'commit') await transaction.commit()
       else await transaction.abort()
     },
@@ -455,4 +598,13 @@ function causes(error: unknown): string[] {
   return [...(apiId === undefined ? [] : [apiId]), ...causes(cause), ...(errors ?? []).flatMap(causes)]
 }
 
-await main({ basics, idempotent, transactions, load: (options) => load(options, () => openLoader(options)), read, hold, once, zombie })
+await main({
+  basics,
+  idempotent,
+  transactions,
+  load: (options) => load(options, () => openLoader(options)),
+  read,
+  hold,
+  once,
+  zombie,
+})

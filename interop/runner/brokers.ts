@@ -73,8 +73,10 @@ abstract class OwnBroker implements Broker {
     this.#program = program
     const deadlineMs = Date.now() + START_TIMEOUT_MS
     while (!(await accepts(this.port))) {
-      if (program.exitCode !== undefined) throw new Error(`${this.kind} ended with ${program.exitCode} before it was ready:\n${program.tail.join('\n')}`)
-      if (Date.now() > deadlineMs) throw new Error(`${this.kind} did not listen within ${START_TIMEOUT_MS} ms:\n${program.tail.join('\n')}`)
+      if (program.exitCode !== undefined)
+        throw new Error(`${this.kind} ended with ${program.exitCode} before it was ready:\n${program.tail.join('\n')}`)
+      if (Date.now() > deadlineMs)
+        throw new Error(`${this.kind} did not listen within ${START_TIMEOUT_MS} ms:\n${program.tail.join('\n')}`)
       await sleep(20)
     }
   }
@@ -88,7 +90,8 @@ abstract class OwnBroker implements Broker {
     this.#program?.signal('SIGTERM')
     const code = await this.#program?.finish(STOP_TIMEOUT_MS)
     // 143 is how a JVM reports that SIGTERM ended it after its shutdown hooks.
-    if (code !== 0 && code !== 143) throw new Error(`${this.kind} did not stop cleanly: exit code ${code}\n${this.tail.join('\n')}`)
+    if (code !== 0 && code !== 143)
+      throw new Error(`${this.kind} did not stop cleanly: exit code ${code}\n${this.tail.join('\n')}`)
   }
 
   remove(): void {
@@ -110,7 +113,10 @@ class SemelBroker extends OwnBroker {
   protected command(): readonly string[] {
     const configured = process.env['SEMEL_BIN']?.trim()
     const program = configured ? configured.split(/\s+/) : [process.execPath, 'src/cli/main.ts']
-    const settings = Object.entries({ ...TEST_SETTINGS, ...this.#settings }).flatMap(([key, value]) => ['-X', `${key}=${value}`])
+    const settings = Object.entries({ ...TEST_SETTINGS, ...this.#settings }).flatMap(([key, value]) => [
+      '-X',
+      `${key}=${value}`,
+    ])
     return [...program, 'start', '--data', this.dataDirectory, '--host', HOST, '--port', String(this.port), ...settings]
   }
 }
@@ -157,11 +163,24 @@ class KafkaBroker extends OwnBroker {
       ...TEST_SETTINGS,
       ...this.#settings,
     }
-    writeFileSync(this.#propertiesFile, Object.entries(properties).map(([key, value]) => `${key}=${value}\n`).join(''))
+    writeFileSync(
+      this.#propertiesFile,
+      Object.entries(properties)
+        .map(([key, value]) => `${key}=${value}\n`)
+        .join(''),
+    )
     const clusterId = Buffer.from('semel-interop-ok').toString('base64url')
     const format = await run({
       name: 'format',
-      command: javaCommand('kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', this.#propertiesFile, '--standalone'),
+      command: javaCommand(
+        'kafka.tools.StorageTool',
+        'format',
+        '-t',
+        clusterId,
+        '-c',
+        this.#propertiesFile,
+        '--standalone',
+      ),
       timeoutMs: START_TIMEOUT_MS,
     })
     if (format.exitCode !== 0) throw new Error(`Kafka's storage could not be formatted:\n${format.tail.join('\n')}`)
@@ -209,7 +228,9 @@ function freePort(): Promise<number> {
     server.on('error', reject)
     server.listen(0, HOST, () => {
       const address = server.address()
-      server.close(() => (typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port'))))
+      server.close(() =>
+        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
+      )
     })
   })
 }

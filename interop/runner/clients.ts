@@ -96,13 +96,19 @@ export function missingTools(client: Client): string[] {
 }
 
 /** Runs the install commands unless the same sources were installed before and the product is still there. */
-async function once(name: string, sources: string, product: string, commands: readonly (readonly string[])[]): Promise<void> {
+async function once(
+  name: string,
+  sources: string,
+  product: string,
+  commands: readonly (readonly string[])[],
+): Promise<void> {
   const stamp = join(cacheDirectory, `${name}.stamp`)
   const digest = digestOf(sources)
   if (existsSync(product) && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return
   for (const command of commands) {
     const program = await run({ name: `install ${name}`, command, cwd: sources, timeoutMs: INSTALL_TIMEOUT_MS })
-    if (program.exitCode !== 0) throw new Error(`${command.join(' ')} failed in ${sources}:\n${program.tail.join('\n')}`)
+    if (program.exitCode !== 0)
+      throw new Error(`${command.join(' ')} failed in ${sources}:\n${program.tail.join('\n')}`)
   }
   writeFileSync(stamp, digest)
 }

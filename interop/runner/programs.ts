@@ -101,7 +101,8 @@ export class Program {
     while (true) {
       const found = this.lines.find((line) => field in line)
       if (found !== undefined) return found
-      if (this.exitCode !== undefined) throw new Error(`${this.name} ended with ${this.exitCode} before it said "${field}"`)
+      if (this.exitCode !== undefined)
+        throw new Error(`${this.name} ended with ${this.exitCode} before it said "${field}"`)
       if (Date.now() > deadlineMs) throw new Error(`${this.name} did not say "${field}" within ${timeoutMs} ms`)
       await this.#nextLine(deadlineMs - Date.now() + 1)
     }

@@ -13,7 +13,13 @@ export interface Outcome {
   detail?: string
 }
 
-const CELL: Record<Result, string> = { pass: 'ok', fail: 'FAIL', limit: 'limit', 'missing tool': 'no tool', 'not run': 'not run' }
+const CELL: Record<Result, string> = {
+  pass: 'ok',
+  fail: 'FAIL',
+  limit: 'limit',
+  'missing tool': 'no tool',
+  'not run': 'not run',
+}
 
 export class Report {
   readonly outcomes: Outcome[] = []
@@ -35,10 +41,20 @@ export class Report {
     ])
     const header = ['capability', ...columns]
     const widths = header.map((name, column) => Math.max(name.length, ...cells.map((row) => row[column]?.length ?? 0)))
-    const line = (row: readonly string[]): string => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()
+    const line = (row: readonly string[]): string =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd()
     const lines = [line(header), widths.map((width) => '-'.repeat(width)).join('  '), ...cells.map(line)]
     const notes = this.outcomes.filter((outcome) => outcome.detail !== undefined && outcome.detail !== '')
-    if (notes.length > 0) lines.push('', ...notes.map((outcome) => `${CELL[outcome.result]}: ${outcome.client} ${outcome.capability}: ${outcome.detail}`))
+    if (notes.length > 0)
+      lines.push(
+        '',
+        ...notes.map(
+          (outcome) => `${CELL[outcome.result]}: ${outcome.client} ${outcome.capability}: ${outcome.detail}`,
+        ),
+      )
     return lines.join('\n')
   }
 

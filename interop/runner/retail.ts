@@ -69,7 +69,10 @@ export function prepareRetail(limit: number | 'all'): RetailInput {
       committed[topic] = (committed[topic] ?? 0) + 1
       if (abortFirst) aborted[topic] = (aborted[topic] ?? 0) + 1
     }
-    writeSync(file, `${JSON.stringify({ index: invoice.index, invoice: invoice.rows[0]?.invoice, abortFirst, records })}\n`)
+    writeSync(
+      file,
+      `${JSON.stringify({ index: invoice.index, invoice: invoice.rows[0]?.invoice, abortFirst, records })}\n`,
+    )
   }
   closeSync(file)
   const rows = invoices.flatMap((invoice) => invoice.rows)
@@ -84,7 +87,10 @@ export function prepareRetail(limit: number | 'all'): RetailInput {
     invoices: invoices.length,
     order: new Map(invoices.map((invoice) => [invoice.rows[0]?.invoice ?? '', invoice.index])),
     expected: Object.fromEntries(
-      topics.map(({ name }) => [name, { totals: totals[name] ?? {}, committed: committed[name] ?? 0, aborted: aborted[name] ?? 0 }]),
+      topics.map(({ name }) => [
+        name,
+        { totals: totals[name] ?? {}, committed: committed[name] ?? 0, aborted: aborted[name] ?? 0 },
+      ]),
     ),
   }
 }
@@ -99,7 +105,13 @@ function recordsOf(invoice: Invoice): InputRecord[] {
   const records: InputRecord[] = invoice.rows.map((row) => ['lines', row.customer, JSON.stringify(row)])
   records.push(['ledger', first.customer, JSON.stringify({ ...about, account: `customer:${first.customer}`, amount })])
   records.push(['ledger', 'shop', JSON.stringify({ ...about, account: 'shop', amount: 0 - amount })])
-  const audit = { index: invoice.index, ...about, rows: invoice.rows.length, quantity: sum(invoice.rows, (row) => row.quantity), amount }
+  const audit = {
+    index: invoice.index,
+    ...about,
+    rows: invoice.rows.length,
+    quantity: sum(invoice.rows, (row) => row.quantity),
+    amount,
+  }
   records.push(['audit', first.invoice, JSON.stringify(audit)])
   return records
 }
@@ -114,12 +126,48 @@ function linesTotals(rows: readonly Row[]): Totals {
     sum_amount_milli_gbp: sum(rows, (row) => row.amount),
     sum_positive_amount_milli_gbp: sum(rows, (row) => Math.max(row.amount, 0)),
     sum_negative_amount_milli_gbp: sum(rows, (row) => Math.min(row.amount, 0)),
-    digest_amount_by_country: digest(count(rows, (row) => row.country, (row) => row.amount)),
-    digest_amount_by_customer: digest(count(rows, (row) => row.customer, (row) => row.amount)),
-    digest_amount_by_invoice: digest(count(rows, (row) => row.invoice, (row) => row.amount)),
-    digest_units_by_stock_code: digest(count(rows, (row) => row.stockCode, (row) => row.quantity)),
-    digest_amount_by_day: digest(count(rows, (row) => row.date.slice(0, 10), (row) => row.amount)),
-    digest_rows_by_hour: digest(count(rows, (row) => row.date.slice(0, 13), () => 1)),
+    digest_amount_by_country: digest(
+      count(
+        rows,
+        (row) => row.country,
+        (row) => row.amount,
+      ),
+    ),
+    digest_amount_by_customer: digest(
+      count(
+        rows,
+        (row) => row.customer,
+        (row) => row.amount,
+      ),
+    ),
+    digest_amount_by_invoice: digest(
+      count(
+        rows,
+        (row) => row.invoice,
+        (row) => row.amount,
+      ),
+    ),
+    digest_units_by_stock_code: digest(
+      count(
+        rows,
+        (row) => row.stockCode,
+        (row) => row.quantity,
+      ),
+    ),
+    digest_amount_by_day: digest(
+      count(
+        rows,
+        (row) => row.date.slice(0, 10),
+        (row) => row.amount,
+      ),
+    ),
+    digest_rows_by_hour: digest(
+      count(
+        rows,
+        (row) => row.date.slice(0, 13),
+        () => 1,
+      ),
+    ),
     digest_content: content.digest('hex'),
   }
 }
@@ -131,10 +179,34 @@ function ledgerTotalsOf(invoices: readonly Invoice[]): Totals {
     balance: 0,
     sum_amount_milli_gbp: sum(rows, (row) => row.amount),
     shop_credit: sum(rows, (row) => row.amount),
-    digest_amount_by_customer: digest(count(rows, (row) => row.customer, (row) => row.amount)),
-    digest_amount_by_invoice: digest(count(rows, (row) => row.invoice, (row) => row.amount)),
-    digest_amount_by_country: digest(count(rows, (row) => row.country, (row) => row.amount)),
-    digest_amount_by_day: digest(count(rows, (row) => row.date.slice(0, 10), (row) => row.amount)),
+    digest_amount_by_customer: digest(
+      count(
+        rows,
+        (row) => row.customer,
+        (row) => row.amount,
+      ),
+    ),
+    digest_amount_by_invoice: digest(
+      count(
+        rows,
+        (row) => row.invoice,
+        (row) => row.amount,
+      ),
+    ),
+    digest_amount_by_country: digest(
+      count(
+        rows,
+        (row) => row.country,
+        (row) => row.amount,
+      ),
+    ),
+    digest_amount_by_day: digest(
+      count(
+        rows,
+        (row) => row.date.slice(0, 10),
+        (row) => row.amount,
+      ),
+    ),
   }
 }
 
@@ -145,14 +217,35 @@ function auditTotalsOf(invoices: readonly Invoice[]): Totals {
     rows: rows.length,
     sum_quantity: sum(rows, (row) => row.quantity),
     sum_amount_milli_gbp: sum(rows, (row) => row.amount),
-    digest_amount_by_invoice: digest(count(rows, (row) => row.invoice, (row) => row.amount)),
-    digest_amount_by_country: digest(count(rows, (row) => row.country, (row) => row.amount)),
-    digest_amount_by_day: digest(count(rows, (row) => row.date.slice(0, 10), (row) => row.amount)),
+    digest_amount_by_invoice: digest(
+      count(
+        rows,
+        (row) => row.invoice,
+        (row) => row.amount,
+      ),
+    ),
+    digest_amount_by_country: digest(
+      count(
+        rows,
+        (row) => row.country,
+        (row) => row.amount,
+      ),
+    ),
+    digest_amount_by_day: digest(
+      count(
+        rows,
+        (row) => row.date.slice(0, 10),
+        (row) => row.amount,
+      ),
+    ),
   }
 }
 
 function compareWithPublished(totals: Record<string, Totals>): void {
-  const published = (JSON.parse(readFileSync(join(dataDirectory, 'expected.json'), 'utf8')) as Record<string, Totals>)['online-retail.csv.gz'] ?? {}
+  const published =
+    (JSON.parse(readFileSync(join(dataDirectory, 'expected.json'), 'utf8')) as Record<string, Totals>)[
+      'online-retail.csv.gz'
+    ] ?? {}
   for (const [topic, values] of Object.entries(totals)) {
     for (const [name, value] of Object.entries(values)) {
       if (name in published && published[name] !== value)
@@ -206,23 +299,28 @@ export async function verifyCommitted(path: string, prefix: string, input: Retai
     records++
     const topic = record.t.slice(prefix.length)
     const partition = `${record.t}-${record.p}`
-    if (record.o <= (lastOffset.get(partition) ?? -1)) note(problems, `${partition}: offset ${record.o} after ${lastOffset.get(partition)}`)
+    if (record.o <= (lastOffset.get(partition) ?? -1))
+      note(problems, `${partition}: offset ${record.o} after ${lastOffset.get(partition)}`)
     lastOffset.set(partition, record.o)
-    if (record.f !== 'commit') note(problems, `${partition} offset ${record.o}: a record of an aborted transaction is shown as committed`)
+    if (record.f !== 'commit')
+      note(problems, `${partition} offset ${record.o}: a record of an aborted transaction is shown as committed`)
     if (topic === 'lines') {
       const row = JSON.parse(record.v) as Row
-      if (row.customer !== record.k) note(problems, `${partition} offset ${record.o}: key ${record.k} of customer ${row.customer}`)
+      if (row.customer !== record.k)
+        note(problems, `${partition} offset ${record.o}: key ${record.k} of customer ${row.customer}`)
       lines.push(row)
       // Invoices are written one after the other and their rows in order, and a partition must show them so.
       const place = { invoice: input.order.get(row.invoice) ?? -1, row: row.row }
       const before = lastPlace.get(record.p) ?? { invoice: -1, row: -1 }
       const inOrder = place.invoice > before.invoice || (place.invoice === before.invoice && place.row > before.row)
-      if (!inOrder) note(problems, `${partition} offset ${record.o}: row ${row.row} of invoice ${row.invoice} is out of order`)
+      if (!inOrder)
+        note(problems, `${partition} offset ${record.o}: row ${row.row} of invoice ${row.invoice} is out of order`)
       lastPlace.set(record.p, place)
     } else if (topic === 'ledger') ledger.push(JSON.parse(record.v) as Entry)
     else if (topic === 'audit') {
       const entry = JSON.parse(record.v) as Audit
-      if (entry.index !== audit.length) note(problems, `audit trail: invoice ${entry.index} where ${audit.length} is due`)
+      if (entry.index !== audit.length)
+        note(problems, `audit trail: invoice ${entry.index} where ${audit.length} is due`)
       audit.push(entry)
     }
   }
@@ -233,20 +331,67 @@ export async function verifyCommitted(path: string, prefix: string, input: Retai
       entries: ledger.length,
       balance: sum(ledger, (entry) => entry.amount),
       sum_amount_milli_gbp: sum(debits, (entry) => entry.amount),
-      shop_credit: 0 - sum(ledger.filter((entry) => entry.account === 'shop'), (entry) => entry.amount),
-      digest_amount_by_customer: digest(count(debits, (entry) => entry.account.slice('customer:'.length), (entry) => entry.amount)),
-      digest_amount_by_invoice: digest(count(debits, (entry) => entry.invoice, (entry) => entry.amount)),
-      digest_amount_by_country: digest(count(debits, (entry) => entry.country, (entry) => entry.amount)),
-      digest_amount_by_day: digest(count(debits, (entry) => entry.day, (entry) => entry.amount)),
+      shop_credit:
+        0 -
+        sum(
+          ledger.filter((entry) => entry.account === 'shop'),
+          (entry) => entry.amount,
+        ),
+      digest_amount_by_customer: digest(
+        count(
+          debits,
+          (entry) => entry.account.slice('customer:'.length),
+          (entry) => entry.amount,
+        ),
+      ),
+      digest_amount_by_invoice: digest(
+        count(
+          debits,
+          (entry) => entry.invoice,
+          (entry) => entry.amount,
+        ),
+      ),
+      digest_amount_by_country: digest(
+        count(
+          debits,
+          (entry) => entry.country,
+          (entry) => entry.amount,
+        ),
+      ),
+      digest_amount_by_day: digest(
+        count(
+          debits,
+          (entry) => entry.day,
+          (entry) => entry.amount,
+        ),
+      ),
     },
     audit: {
       distinct_invoices: new Set(audit.map((entry) => entry.invoice)).size,
       rows: sum(audit, (entry) => entry.rows),
       sum_quantity: sum(audit, (entry) => entry.quantity),
       sum_amount_milli_gbp: sum(audit, (entry) => entry.amount),
-      digest_amount_by_invoice: digest(count(audit, (entry) => entry.invoice, (entry) => entry.amount)),
-      digest_amount_by_country: digest(count(audit, (entry) => entry.country, (entry) => entry.amount)),
-      digest_amount_by_day: digest(count(audit, (entry) => entry.day, (entry) => entry.amount)),
+      digest_amount_by_invoice: digest(
+        count(
+          audit,
+          (entry) => entry.invoice,
+          (entry) => entry.amount,
+        ),
+      ),
+      digest_amount_by_country: digest(
+        count(
+          audit,
+          (entry) => entry.country,
+          (entry) => entry.amount,
+        ),
+      ),
+      digest_amount_by_day: digest(
+        count(
+          audit,
+          (entry) => entry.day,
+          (entry) => entry.amount,
+        ),
+      ),
     },
   }
   for (const [topic, { totals }] of Object.entries(input.expected)) {
@@ -264,7 +409,12 @@ export async function verifyCommitted(path: string, prefix: string, input: Retai
  * Compares what a read_uncommitted reader wrote to `path`: all committed records and all deliberately aborted ones.
  * Without kills the counts are exact; with kills an interrupted attempt may have left more.
  */
-export async function verifyUncommitted(path: string, prefix: string, input: RetailInput, exact: boolean): Promise<Verdict> {
+export async function verifyUncommitted(
+  path: string,
+  prefix: string,
+  input: RetailInput,
+  exact: boolean,
+): Promise<Verdict> {
   const counts = new Map<string, { commit: number; abort: number }>()
   let records = 0
   for await (const record of readBack(path)) {
@@ -279,14 +429,19 @@ export async function verifyUncommitted(path: string, prefix: string, input: Ret
   for (const [topic, expected] of Object.entries(input.expected)) {
     const found = counts.get(topic) ?? { commit: 0, abort: 0 }
     const fits = (actual: number, due: number): boolean => (exact ? actual === due : actual >= due)
-    if (!fits(found.commit, expected.committed)) problems.push(`${topic}: ${found.commit} committed records seen by read_uncommitted, ${expected.committed} are due`)
-    if (!fits(found.abort, expected.aborted)) problems.push(`${topic}: ${found.abort} aborted records seen by read_uncommitted, ${expected.aborted} are due`)
+    if (!fits(found.commit, expected.committed))
+      problems.push(
+        `${topic}: ${found.commit} committed records seen by read_uncommitted, ${expected.committed} are due`,
+      )
+    if (!fits(found.abort, expected.aborted))
+      problems.push(`${topic}: ${found.abort} aborted records seen by read_uncommitted, ${expected.aborted} are due`)
   }
   return { problems, records }
 }
 
 async function* readBack(path: string): AsyncGenerator<ReadBack> {
-  for await (const line of createInterface({ input: createReadStream(path, { highWaterMark: 1 << 20 }) })) yield JSON.parse(line) as ReadBack
+  for await (const line of createInterface({ input: createReadStream(path, { highWaterMark: 1 << 20 }) }))
+    yield JSON.parse(line) as ReadBack
 }
 
 const PROBLEMS_MAX = 12
@@ -321,7 +476,16 @@ function readInvoices(text: string, limit: number | 'all'): Invoice[] {
   let row = -1
   for (const fields of csvRows(text)) {
     if (row++ === -1) continue // the header
-    const [invoice = '', stockCode = '', description = '', quantity = '', date = '', price = '', customer = '', country = ''] = fields
+    const [
+      invoice = '',
+      stockCode = '',
+      description = '',
+      quantity = '',
+      date = '',
+      price = '',
+      customer = '',
+      country = '',
+    ] = fields
     let of = invoices.get(invoice)
     if (of === undefined) {
       if (limit !== 'all' && invoices.size >= limit) continue
@@ -331,7 +495,17 @@ function readInvoices(text: string, limit: number | 'all'): Invoice[] {
     const pieces = Number(quantity)
     // `-0` would be written as `0` and is equal to it, but not by Object.is: avoid it.
     const amount = pieces * thousandths(price) || 0
-    of.rows.push({ row: row - 1, invoice, stockCode, description, quantity: pieces, date, amount, customer: customer.replace(/\.0$/, '') || 'unknown', country })
+    of.rows.push({
+      row: row - 1,
+      invoice,
+      stockCode,
+      description,
+      quantity: pieces,
+      date,
+      amount,
+      customer: customer.replace(/\.0$/, '') || 'unknown',
+      country,
+    })
   }
   return [...invoices.values()]
 }

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import type { Broker } from '../brokers.ts'
 import { type Arguments, type Client, clients, start } from '../clients.ts'
 import { cacheDirectory } from '../paths.ts'
-import type { Program, ProgramOptions } from '../programs.ts'
+import { javaHost } from '../java-host.ts'
+import type { Line, Program, ProgramOptions } from '../programs.ts'
 import type { Report, Result } from '../report.ts'
 
 export interface RunOptions {
@@ -28,8 +29,6 @@ export interface Context {
 /** The Java client prepares topics and reads for the verdict of clients that are not trusted to. */
 export const helper: Client = clients.find((client) => client.name === 'java') as Client
 
-export const HELPER_TIMEOUT_MS = 120_000
-
 export class CaseError extends Error {
   readonly programs: readonly Program[]
 
@@ -45,15 +44,32 @@ export function begin(context: Context, command: string, args: Arguments, more: 
 }
 
 /** Runs a program to its end and throws unless it exits with 0. */
-export async function complete(context: Context, client: Client, command: string, args: Arguments, timeoutMs: number): Promise<Program> {
+export async function complete(
+  context: Context,
+  client: Client,
+  command: string,
+  args: Arguments,
+  timeoutMs: number,
+): Promise<Program> {
   const program = start(client, command, { bootstrap: context.broker.address, ...args })
   const code = await program.finish(timeoutMs)
   if (code !== 0) throw new CaseError(`${program.name} ended with ${code}`, program)
   return program
 }
 
-export const help = (context: Context, command: string, args: Arguments): Promise<Program> =>
-  complete(context, helper, command, args, HELPER_TIMEOUT_MS)
+/** Runs a command of the Java peer in the JVM that is kept for that, and returns the lines it printed. */
+export async function help(context: Context, command: string, args: Arguments): Promise<Line[]> {
+  const options = Object.entries({ bootstrap: context.broker.address, ...args }).flatMap(([name, value]) => [
+    `--${name}`,
+    String(value),
+  ])
+  const { exit, out, err } = await javaHost.call('semel.interop.Main', [command, ...options])
+  if (exit !== 0) throw new CaseError(`java ${command} ended with ${exit}: ${err.slice(0, 1_000)}`)
+  return out
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Line)
+}
 
 /** Values of a topic as a committed reader of the Java client sees them. */
 export async function committedValues(context: Context, topic: string): Promise<{ v: string; f: string | null }[]> {
@@ -64,7 +80,11 @@ export async function committedValues(context: Context, topic: string): Promise<
 }
 
 /** Runs one capability and records its outcome; a failure is printed with the last log lines of client and broker. */
-export async function capability(context: Context, name: string, body: () => Promise<string | undefined>): Promise<void> {
+export async function capability(
+  context: Context,
+  name: string,
+  body: () => Promise<string | undefined>,
+): Promise<void> {
   const startedMs = Date.now()
   let result: Result = 'pass'
   let detail: string | undefined
@@ -80,8 +100,16 @@ export async function capability(context: Context, name: string, body: () => Pro
 
 export function record(context: Context, name: string, result: Result, seconds: number, detail?: string): void {
   const capabilityName = `${context.label}${name}`
-  context.report.add({ client: context.client.name, capability: capabilityName, result, seconds, ...(detail === undefined ? {} : { detail }) })
-  console.log(`${result.padEnd(7)} ${context.client.name} ${capabilityName} ${seconds.toFixed(1)}s${detail === undefined ? '' : `  ${detail}`}`)
+  context.report.add({
+    client: context.client.name,
+    capability: capabilityName,
+    result,
+    seconds,
+    ...(detail === undefined ? {} : { detail }),
+  })
+  console.log(
+    `${result.padEnd(7)} ${context.client.name} ${capabilityName} ${seconds.toFixed(1)}s${detail === undefined ? '' : `  ${detail}`}`,
+  )
 }
 
 export function printTails(context: Context, programs: readonly Program[]): void {
@@ -89,4 +117,5 @@ export function printTails(context: Context, programs: readonly Program[]): void
   console.log(indent('last lines of the broker', context.broker.tail))
 }
 
-const indent = (title: string, lines: readonly string[]): string => [`  ${title}:`, ...lines.map((line) => `  | ${line}`)].join('\n')
+const indent = (title: string, lines: readonly string[]): string =>
+  [`  ${title}:`, ...lines.map((line) => `  | ${line}`)].join('\n')

@@ -28,7 +28,9 @@ export async function loadCase(context: Context, input: RetailInput, plan: LoadP
   const trusted = context.client.trustedReader ? context.client : helper
   let loader: Program | undefined
   await capability(context, `${plan.name}/write`, async () => {
-    await help(context, 'create', { topics: topics.map((topic) => `${prefix}${topic.name}:${topic.partitions}`).join(',') })
+    await help(context, 'create', {
+      topics: topics.map((topic) => `${prefix}${topic.name}:${topic.partitions}`).join(','),
+    })
     const startedMs = Date.now()
     const { program, done } = await load(context, input, prefix, plan)
     loader = program
@@ -43,12 +45,14 @@ export async function loadCase(context: Context, input: RetailInput, plan: LoadP
   for (const isolation of ['read_committed', 'read_uncommitted'] as const) {
     await capability(context, `${plan.name}/${isolation}`, async () => {
       const out = join(cacheDirectory, `${prefix}${isolation}.ndjson`)
-      const reader = await complete(context, trusted, 'read', { topics: names, isolation, out }, READ_TIMEOUT_MS)
+      const reading = { topics: names, isolation, out }
+      if (trusted.name === helper.name) await help(context, 'read', reading)
+      else await complete(context, trusted, 'read', reading, READ_TIMEOUT_MS)
       const verdict =
         isolation === 'read_committed'
           ? await verifyCommitted(out, prefix, input)
           : await verifyUncommitted(out, prefix, input, plan.kills === 0 && plan.interludes === undefined)
-      if (verdict.problems.length > 0) throw new CaseError(verdict.problems.join('; '), writer, reader)
+      if (verdict.problems.length > 0) throw new CaseError(verdict.problems.join('; '), writer)
       return `${verdict.records} records, read by ${trusted.name}`
     })
   }
@@ -62,7 +66,13 @@ async function ownReader(context: Context, input: RetailInput, prefix: string, n
   let problem: string | undefined
   try {
     const out = join(cacheDirectory, `${prefix}own.ndjson`)
-    await complete(context, context.client, 'read', { topics: names, isolation: 'read_committed', out }, READ_TIMEOUT_MS)
+    await complete(
+      context,
+      context.client,
+      'read',
+      { topics: names, isolation: 'read_committed', out },
+      READ_TIMEOUT_MS,
+    )
     const verdict = await verifyCommitted(out, prefix, input)
     problem = verdict.problems[0]
   } catch (error) {
@@ -75,7 +85,12 @@ async function ownReader(context: Context, input: RetailInput, prefix: string, n
   else record(context, name, 'fail', seconds, problem)
 }
 
-async function load(context: Context, input: RetailInput, prefix: string, plan: LoadPlan): Promise<{ program: Program; done: Line }> {
+async function load(
+  context: Context,
+  input: RetailInput,
+  prefix: string,
+  plan: LoadPlan,
+): Promise<{ program: Program; done: Line }> {
   let progress = 0
   const program = begin(
     context,
@@ -96,7 +111,10 @@ async function load(context: Context, input: RetailInput, prefix: string, plan: 
   const timeoutMs = LOAD_BASE_TIMEOUT_MS + input.invoices * LOAD_TIMEOUT_PER_INVOICE_MS + plan.kills * KILL_TIMEOUT_MS
   const finished = program.finish(timeoutMs)
   try {
-    const interludes = [...(plan.interludes ?? []), ...Array.from({ length: plan.kills }, (_, kill) => () => killAndRestart(context, kill))]
+    const interludes = [
+      ...(plan.interludes ?? []),
+      ...Array.from({ length: plan.kills }, (_, kill) => () => killAndRestart(context, kill)),
+    ]
     for (const [index, interlude] of interludes.entries()) {
       const due = Math.floor((input.invoices * (index + 1)) / (interludes.length + 1))
       await reach(program, () => progress >= due, timeoutMs)
@@ -108,14 +126,16 @@ async function load(context: Context, input: RetailInput, prefix: string, plan: 
   }
   const code = await finished
   const done = program.lines.find((line) => line['done'] === true)
-  if (code !== 0 || done === undefined) throw new CaseError(`${program.name} ended with ${code} after ${progress} invoices`, program)
+  if (code !== 0 || done === undefined)
+    throw new CaseError(`${program.name} ended with ${code} after ${progress} invoices`, program)
   return { program, done }
 }
 
 async function reach(program: Program, holds: () => boolean, timeoutMs: number): Promise<void> {
   const deadlineMs = Date.now() + timeoutMs
   while (!holds()) {
-    if (program.exitCode !== undefined) throw new Error('the load ended before the broker was killed as often as planned')
+    if (program.exitCode !== undefined)
+      throw new Error('the load ended before the broker was killed as often as planned')
     if (Date.now() > deadlineMs) throw new Error('the load makes no progress')
     await sleep(5)
   }

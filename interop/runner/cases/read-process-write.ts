@@ -23,11 +23,16 @@ export async function readProcessWriteCase(context: Context): Promise<void> {
     const kill = async (id: string): Promise<void> => members.get(id)?.kill()
     for (const id of ['a', 'b', 'c']) join(id)
     let lag = RECORDS
-    const watch = start(helper, 'lag', { bootstrap: context.broker.address, topic: source, group }, {
-      onLine: (line) => {
-        if (typeof line['lag'] === 'number') lag = line['lag']
+    const watch = start(
+      helper,
+      'lag',
+      { bootstrap: context.broker.address, topic: source, group },
+      {
+        onLine: (line) => {
+          if (typeof line['lag'] === 'number') lag = line['lag']
+        },
       },
-    })
+    )
     const finished = watch.finish(TIMEOUT_MS)
     // Each step when that share of the records is left.
     const steps: [number, () => void | Promise<void>][] = [
@@ -36,10 +41,13 @@ export async function readProcessWriteCase(context: Context): Promise<void> {
       [0.8, () => join('a')],
       [0.6, () => join('d')],
       [0.4, () => kill('b')],
-      [0.2, async () => {
-        await kill('c')
-        join('c')
-      }],
+      [
+        0.2,
+        async () => {
+          await kill('c')
+          join('c')
+        },
+      ],
     ]
     for (const [share, step] of steps) {
       while (lag > RECORDS * share && watch.exitCode === undefined) {
@@ -55,7 +63,8 @@ export async function readProcessWriteCase(context: Context): Promise<void> {
     const code = await finished
     const programs = [...members.values()]
     for (const member of programs) await member.kill()
-    if (code !== 0) throw new CaseError(`${lag} of ${RECORDS} records were left after ${TIMEOUT_MS} ms`, watch, ...programs)
+    if (code !== 0)
+      throw new CaseError(`${lag} of ${RECORDS} records were left after ${TIMEOUT_MS} ms`, watch, ...programs)
     const deadlineMs = Date.now() + SETTLE_MS
     let records = await committedValues(context, target)
     while (records.length < RECORDS && Date.now() < deadlineMs) {
@@ -76,6 +85,7 @@ export async function readProcessWriteCase(context: Context): Promise<void> {
 
 function failIfDead(members: ReadonlyMap<string, Program>): void {
   for (const member of members.values()) {
-    if (member.exitCode !== undefined && member.exitCode !== 137) throw new CaseError(`${member.name} ended with ${member.exitCode}`, member)
+    if (member.exitCode !== undefined && member.exitCode !== 137)
+      throw new CaseError(`${member.name} ended with ${member.exitCode}`, member)
   }
 }

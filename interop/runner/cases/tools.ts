@@ -2,7 +2,8 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { clients, javaCommand, missingTools, start } from '../clients.ts'
-import { Program, run, sleep } from '../programs.ts'
+import { javaHost } from '../java-host.ts'
+import { run } from '../programs.ts'
 import { CaseError, capability, committedValues, type Context, help, helper, record } from './context.ts'
 
 const TOOL_TIMEOUT_MS = 60_000
@@ -12,24 +13,26 @@ const RECORDS = 500
 /** Silence after which a console consumer ends: it has no other way to stop at the end of a topic. */
 const CONSOLE_IDLE_MS = 4_000
 
-export async function toolsCase(context: Context): Promise<void> {
-  try {
-    await allTools(context)
-  } finally {
-    await host.stop()
-  }
-}
-
-async function allTools(javaContext: Context): Promise<void> {
+export async function toolsCase(javaContext: Context): Promise<void> {
   const context: Context = { ...javaContext, client: { ...helper, name: 'kafka-tools' } }
   const { broker, prefix } = context
   const server = ['--bootstrap-server', broker.address]
   const topic = `${prefix}topic`
-  const node = String((await help(context, 'node', {})).lines[0]?.['id'])
+  const node = String((await help(context, 'node', {}))[0]?.['id'])
 
   await capability(context, 'TopicCommand', async () => {
     const topics = (...args: string[]): Promise<string> => tool(`${TOOLS}.TopicCommand`, ...server, ...args)
-    await topics('--create', '--topic', topic, '--partitions', '1', '--replication-factor', '1', '--config', 'segment.bytes=16777216')
+    await topics(
+      '--create',
+      '--topic',
+      topic,
+      '--partitions',
+      '1',
+      '--replication-factor',
+      '1',
+      '--config',
+      'segment.bytes=16777216',
+    )
     await topics('--create', '--topic', `${prefix}gone`, '--partitions', '1')
     includes(await topics('--list'), topic, `${prefix}gone`)
     await topics('--alter', '--topic', topic, '--partitions', '2')
@@ -40,16 +43,28 @@ async function allTools(javaContext: Context): Promise<void> {
   })
   await capability(context, 'ConfigCommand', async () => {
     const configs = (...args: string[]): Promise<string> => tool('kafka.admin.ConfigCommand', ...server, ...args)
-    await configs('--alter', '--entity-type', 'topics', '--entity-name', topic, '--add-config', 'retention.ms=123456789')
+    await configs(
+      '--alter',
+      '--entity-type',
+      'topics',
+      '--entity-name',
+      topic,
+      '--add-config',
+      'retention.ms=123456789',
+    )
     includes(await configs('--describe', '--entity-type', 'topics', '--entity-name', topic), 'retention.ms=123456789')
     await configs('--alter', '--entity-type', 'topics', '--entity-name', topic, '--delete-config', 'retention.ms')
     excludes(await configs('--describe', '--entity-type', 'topics', '--entity-name', topic), 'retention.ms=123456789')
-    includes(await configs('--describe', '--all', '--entity-type', 'brokers', '--entity-name', node), 'transaction.max.timeout.ms=900000')
+    includes(
+      await configs('--describe', '--all', '--entity-type', 'brokers', '--entity-name', node),
+      'transaction.max.timeout.ms=900000',
+    )
     return undefined
   })
   await capability(context, 'FeatureCommand', async () => {
     const features = (...args: string[]): Promise<string> => tool(`${TOOLS}.FeatureCommand`, ...server, ...args)
-    const level = async (): Promise<string | undefined> => /transaction\.version.*FinalizedVersionLevel: (\d)/.exec(await features('describe'))?.[1]
+    const level = async (): Promise<string | undefined> =>
+      /transaction\.version.*FinalizedVersionLevel: (\d)/.exec(await features('describe'))?.[1]
     equal(await level(), '2', 'level at first')
     await features('downgrade', '--feature', 'transaction.version=1')
     equal(await level(), '1', 'level after the downgrade')
@@ -75,8 +90,22 @@ async function allTools(javaContext: Context): Promise<void> {
   })
   await capability(context, 'ProducerPerformance, transactional', async () => {
     await tool(`${TOOLS}.TopicCommand`, ...server, '--create', '--topic', `${prefix}perf`, '--partitions', '1')
-    const args = ['--num-records', '3000', '--record-size', '100', '--throughput', '3000', '--transactional-id', `${prefix}perf`, '--transaction-duration-ms', '100']
-    includes(await tool(`${TOOLS}.ProducerPerformance`, ...server, '--topic', `${prefix}perf`, ...args), '3000 records sent')
+    const args = [
+      '--num-records',
+      '3000',
+      '--record-size',
+      '100',
+      '--throughput',
+      '3000',
+      '--transactional-id',
+      `${prefix}perf`,
+      '--transaction-duration-ms',
+      '100',
+    ]
+    includes(
+      await tool(`${TOOLS}.ProducerPerformance`, ...server, '--topic', `${prefix}perf`, ...args),
+      '3000 records sent',
+    )
     equal((await consoleConsumer(context, `${prefix}perf`)).length, 3_000, 'committed records')
     return undefined
   })
@@ -84,15 +113,34 @@ async function allTools(javaContext: Context): Promise<void> {
     await tool(`${TOOLS}.TopicCommand`, ...server, '--create', '--topic', `${prefix}copy-in`, '--partitions', '1')
     await tool(`${TOOLS}.TopicCommand`, ...server, '--create', '--topic', `${prefix}copy-out`, '--partitions', '1')
     await verifiableProducer(context, `${prefix}copy-in`)
-    const args = ['--input-topic', `${prefix}copy-in`, '--input-partition', '0', '--output-topic', `${prefix}copy-out`, '--broker-list', broker.address]
-    const group = ['--consumer-group', `${prefix}copier`, '--transactional-id', `${prefix}copier`, '--transaction-size', '40', '--enable-random-aborts', '--use-group-metadata']
+    const args = [
+      '--input-topic',
+      `${prefix}copy-in`,
+      '--input-partition',
+      '0',
+      '--output-topic',
+      `${prefix}copy-out`,
+      '--broker-list',
+      broker.address,
+    ]
+    const group = [
+      '--consumer-group',
+      `${prefix}copier`,
+      '--transactional-id',
+      `${prefix}copier`,
+      '--transaction-size',
+      '40',
+      '--enable-random-aborts',
+      '--use-group-metadata',
+    ]
     await tool(`${TOOLS}.TransactionalMessageCopier`, ...args, ...group)
     const values = await consoleConsumer(context, `${prefix}copy-out`)
     equal(values.join(), Array.from({ length: RECORDS }, (_, i) => i).join(), 'copied values')
     return undefined
   })
   await capability(context, 'ConsumerGroupCommand', async () => {
-    const groups = (...args: string[]): Promise<string> => tool(`${TOOLS}.consumer.group.ConsumerGroupCommand`, ...server, ...args)
+    const groups = (...args: string[]): Promise<string> =>
+      tool(`${TOOLS}.consumer.group.ConsumerGroupCommand`, ...server, ...args)
     const group = ['--group', `${prefix}copier`]
     includes(await groups('--list'), `${prefix}copier`)
     match(await groups('--describe', ...group), new RegExp(`${prefix}copy-in +0 +${RECORDS} +${RECORDS} +0 `))
@@ -105,7 +153,8 @@ async function allTools(javaContext: Context): Promise<void> {
     return undefined
   })
   await capability(context, 'console formatters of internal topics', async () => {
-    const formatted = (of: string, formatter: string): Promise<string[]> => consoleConsumer(context, of, '--formatter', `${TOOLS}.consumer.${formatter}`)
+    const formatted = (of: string, formatter: string): Promise<string[]> =>
+      consoleConsumer(context, of, '--formatter', `${TOOLS}.consumer.${formatter}`)
     // These formatters write one JSON object after the other without a line end.
     const states = (await formatted('__transaction_state', 'TransactionLogMessageFormatter')).join('')
     includes(states, `"transactionalId":"${prefix}copier"`, '"transactionStatus"')
@@ -114,7 +163,8 @@ async function allTools(javaContext: Context): Promise<void> {
     return `${states.split('"transactionalId"').length - 1} transaction states, ${offsets.split('"topic"').length - 1} offsets`
   })
   await capability(context, 'TransactionsCommand list, describe, forceTerminate', async () => {
-    const transactions = (...args: string[]): Promise<string> => tool(`${TOOLS}.TransactionsCommand`, ...server, ...args)
+    const transactions = (...args: string[]): Promise<string> =>
+      tool(`${TOOLS}.TransactionsCommand`, ...server, ...args)
     const id = `${prefix}open`
     const holder = start(helper, 'hold', { bootstrap: broker.address, topic, 'transactional-id': id })
     try {
@@ -123,7 +173,11 @@ async function allTools(javaContext: Context): Promise<void> {
       const described = await transactions('describe', '--transactional-id', id)
       includes(described, 'Ongoing', `${topic}-0`)
       const producers = await transactions('describe-producers', '--topic', topic, '--partition', '0')
-      equal(producers.split('\n').some((line) => /^\d+\s+\d+\s+-?\d+\s+\d+\s+\d+\s+\d+\s*$/.test(line)), true, 'a producer with an open transaction')
+      equal(
+        producers.split('\n').some((line) => /^\d+\s+\d+\s+-?\d+\s+\d+\s+\d+\s+\d+\s*$/.test(line)),
+        true,
+        'a producer with an open transaction',
+      )
       excludes(await transactions('find-hanging', '--broker-id', node), topic)
       await transactions('forceTerminateTransaction', '--transactionalId', id)
       match(await transactions('describe', '--transactional-id', id), /CompleteAbort|PrepareAbort|Empty/)
@@ -138,9 +192,25 @@ async function allTools(javaContext: Context): Promise<void> {
   await capability(context, 'ClientCompatibilityTest', async () => {
     // semel has no authorizer and does not offer the ACL requests; Kafka offers them and answers that security is off.
     const acls = broker.kind === 'kafka' ? 'true' : 'false'
-    const supported = ['offsets-for-times', 'cluster-id', 'create-topics', 'describe-configs', 'idempotent-producer'].flatMap((name) => [`--${name}-supported`, 'true'])
+    const supported = [
+      'offsets-for-times',
+      'cluster-id',
+      'create-topics',
+      'describe-configs',
+      'idempotent-producer',
+    ].flatMap((name) => [`--${name}-supported`, 'true'])
     await tool(`${TOOLS}.TopicCommand`, ...server, '--create', '--topic', `${prefix}compatibility`, '--partitions', '1')
-    const args = ['--topic', `${prefix}compatibility`, ...supported, '--describe-acls-supported', acls, '--expect-record-too-large-exception', 'false', '--num-cluster-nodes', '1']
+    const args = [
+      '--topic',
+      `${prefix}compatibility`,
+      ...supported,
+      '--describe-acls-supported',
+      acls,
+      '--expect-record-too-large-exception',
+      'false',
+      '--num-cluster-nodes',
+      '1',
+    ]
     includes(await tool(`${TOOLS}.ClientCompatibilityTest`, ...server, ...args), 'SUCCESS')
     return undefined
   })
@@ -157,22 +227,34 @@ async function hungTransaction(context: Context, server: readonly string[], node
   const name = 'TransactionsCommand find-hanging, abort'
   const missing = go === undefined ? ['go'] : missingTools(go)
   if (go === undefined || missing.length > 0) {
-    record(context, name, 'missing tool', 0, `the hung transaction is made by the Go client; not on the PATH: ${missing.join(', ')}`)
+    record(
+      context,
+      name,
+      'missing tool',
+      0,
+      `the hung transaction is made by the Go client; not on the PATH: ${missing.join(', ')}`,
+    )
     return
   }
   await capability(context, name, async () => {
     await go.install()
-    const transactions = (...args: string[]): Promise<string> => tool(`${TOOLS}.TransactionsCommand`, ...server, ...args)
+    const transactions = (...args: string[]): Promise<string> =>
+      tool(`${TOOLS}.TransactionsCommand`, ...server, ...args)
     const topic = `${context.prefix}hung`
     await help(context, 'create', { topics: `${topic}:1` })
     const maker = start(go, 'hang', { bootstrap: context.broker.address, topic, 'transactional-id': `${topic}-id` })
-    if ((await maker.finish(TOOL_TIMEOUT_MS)) !== 0) throw new CaseError('the hung transaction could not be made', maker)
+    if ((await maker.finish(TOOL_TIMEOUT_MS)) !== 0)
+      throw new CaseError('the hung transaction could not be made', maker)
     const offset = Number(maker.lines[0]?.['offset'])
     await help(context, 'produce', { topic, value: 'after' })
     equal((await committedValues(context, topic)).length, 0, 'committed records while the transaction hangs')
     match(await transactions('find-hanging', '--broker-id', node), new RegExp(`${topic}\\s+0\\s+\\d+\\s+\\d+`))
     await transactions('abort', '--topic', topic, '--partition', '0', '--start-offset', String(offset))
-    equal((await committedValues(context, topic)).map((one) => one.v).join(), 'after', 'committed records after the abort')
+    equal(
+      (await committedValues(context, topic)).map((one) => one.v).join(),
+      'after',
+      'committed records after the abort',
+    )
     excludes(await transactions('find-hanging', '--broker-id', node), topic)
     return undefined
   })
@@ -183,8 +265,11 @@ async function dump(context: Context, topics: readonly string[]): Promise<void> 
   if (root === undefined) return
   const files = filesBelow(root)
   const of = (folder: RegExp, extension: string): string[] =>
-    files.filter((file) => file.endsWith(extension) && folder.test(file.split('/').at(-2) ?? '') && statSync(file).size > 0)
-  const dumped = (file: string, ...args: string[]): Promise<string> => tool(`${TOOLS}.DumpLogSegments`, '--files', file, ...args)
+    files.filter(
+      (file) => file.endsWith(extension) && folder.test(file.split('/').at(-2) ?? '') && statSync(file).size > 0,
+    )
+  const dumped = (file: string, ...args: string[]): Promise<string> =>
+    tool(`${TOOLS}.DumpLogSegments`, '--files', file, ...args)
 
   await capability(context, 'DumpLogSegments of topics', async () => {
     let segments = 0
@@ -221,7 +306,8 @@ async function dump(context: Context, topics: readonly string[]): Promise<void> 
   })
   await capability(context, 'DumpLogSegments of __transaction_state', async () => {
     const outputs: string[] = []
-    for (const file of of(/^__transaction_state-\d+$/, '.log')) outputs.push(await dumped(file, '--transaction-log-decoder'))
+    for (const file of of(/^__transaction_state-\d+$/, '.log'))
+      outputs.push(await dumped(file, '--transaction-log-decoder'))
     const all = outputs.join('\n')
     includes(all, `${context.prefix}copier`, 'transactionStatus')
     return `${outputs.length} segments`
@@ -241,63 +327,51 @@ function filesBelow(root: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name))
 }
 
-/** One JVM that runs Kafka's classes one after the other. */
-class ToolHost {
-  #program: Program | undefined
-  #answers = 0
-
-  async call(mainClass: string, args: readonly string[]): Promise<{ exit: number; out: string; err: string }> {
-    const program = this.#running()
-    program.write(`${JSON.stringify([mainClass, ...args])}\n`)
-    this.#answers++
-    const deadlineMs = Date.now() + TOOL_TIMEOUT_MS
-    while (program.lines.length < this.#answers) {
-      if (program.exitCode !== undefined) throw new CaseError(`the JVM of the tools ended with ${program.exitCode} in ${mainClass}`, program)
-      if (Date.now() > deadlineMs) {
-        await this.stop()
-        throw new CaseError(`${mainClass} took longer than ${TOOL_TIMEOUT_MS} ms`, program)
-      }
-      await sleep(10)
-    }
-    return program.lines[this.#answers - 1] as unknown as { exit: number; out: string; err: string }
-  }
-
-  async stop(): Promise<void> {
-    await this.#program?.kill()
-    this.#program = undefined
-  }
-
-  #running(): Program {
-    if (this.#program === undefined || this.#program.exitCode !== undefined) {
-      this.#program = new Program({ name: 'tools', command: [...helper.command, 'tools'] })
-      this.#answers = 0
-    }
-    return this.#program
-  }
-}
-
-const host = new ToolHost()
-
 /** Runs one of Kafka's classes and returns what it printed to stdout; throws unless it exits with 0. */
 async function tool(mainClass: string, ...args: string[]): Promise<string> {
-  const { exit, out, err } = await host.call(mainClass, args)
+  const { exit, out, err } = await javaHost.call(mainClass, args)
   if (exit !== 0) throw new CaseError(`${mainClass} ${args.join(' ')} ended with ${exit}: ${shorten(`${err}${out}`)}`)
   return out
 }
 
 /** Numbered records; the count of acknowledged ones. It finishes in a hook of its JVM's end, so it has a JVM of its own. */
 async function verifiableProducer(context: Context, topic: string, ...args: string[]): Promise<number> {
-  const call = ['--bootstrap-server', context.broker.address, '--topic', topic, '--max-messages', String(RECORDS), ...args]
-  const program = await run({ name: 'VerifiableProducer', command: javaCommand(`${TOOLS}.VerifiableProducer`, ...call), timeoutMs: TOOL_TIMEOUT_MS })
+  const call = [
+    '--bootstrap-server',
+    context.broker.address,
+    '--topic',
+    topic,
+    '--max-messages',
+    String(RECORDS),
+    ...args,
+  ]
+  const program = await run({
+    name: 'VerifiableProducer',
+    command: javaCommand(`${TOOLS}.VerifiableProducer`, ...call),
+    timeoutMs: TOOL_TIMEOUT_MS,
+  })
   if (program.exitCode !== 0) throw new CaseError(`VerifiableProducer ended with ${program.exitCode}`, program)
   return program.lines.filter((line) => line['name'] === 'producer_send_success').length
 }
 
 /** Committed records of a topic from its start, one a line, until nothing comes for a while. */
 async function consoleConsumer(context: Context, topic: string, ...args: string[]): Promise<string[]> {
-  const from = ['--bootstrap-server', context.broker.address, '--topic', topic, '--from-beginning', '--isolation-level', 'read_committed']
+  const from = [
+    '--bootstrap-server',
+    context.broker.address,
+    '--topic',
+    topic,
+    '--from-beginning',
+    '--isolation-level',
+    'read_committed',
+  ]
   // Its exit code only tells how it ended, and that nothing came for a while is how it ends here.
-  const { out } = await host.call(`${TOOLS}.consumer.ConsoleConsumer`, [...from, '--timeout-ms', String(CONSOLE_IDLE_MS), ...args])
+  const { out } = await javaHost.call(`${TOOLS}.consumer.ConsoleConsumer`, [
+    ...from,
+    '--timeout-ms',
+    String(CONSOLE_IDLE_MS),
+    ...args,
+  ])
   return out.split('\n').filter((line) => line !== '')
 }
 
@@ -314,7 +388,8 @@ function match(text: string, pattern: RegExp): void {
 }
 
 function equal(actual: unknown, expected: unknown, what: string): void {
-  if (actual !== expected) throw new Error(`${what}: expected ${shorten(String(expected))}, got ${shorten(String(actual))}`)
+  if (actual !== expected)
+    throw new Error(`${what}: expected ${shorten(String(expected))}, got ${shorten(String(actual))}`)
 }
 
 const shorten = (text: string): string => (text.length > 600 ? `${text.slice(0, 600)}…` : text)

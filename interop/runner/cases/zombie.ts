@@ -36,8 +36,15 @@ export async function zombieCase(context: Context): Promise<void> {
   await capability(context, 'zombie/same process', async () => {
     const topic = `${context.prefix}zombie-inside`
     await help(context, 'create', { topics: `${topic}:1` })
-    const program = await complete(context, context.client, 'zombie', { topic, 'transactional-id': `${topic}-id` }, TIMEOUT_MS)
-    if (program.lines.find((line) => line['check'] === 'fenced-in-process')?.['ok'] !== true) throw new CaseError('the old producer was not fenced', program)
+    const program = await complete(
+      context,
+      context.client,
+      'zombie',
+      { topic, 'transactional-id': `${topic}-id` },
+      TIMEOUT_MS,
+    )
+    if (program.lines.find((line) => line['check'] === 'fenced-in-process')?.['ok'] !== true)
+      throw new CaseError('the old producer was not fenced', program)
     const values = (await committedValues(context, topic)).map((record) => record.v)
     if (values.join() !== 'young') throw new CaseError(`committed records are ${values.join()}`, program)
     return undefined
@@ -48,7 +55,11 @@ export async function zombieCase(context: Context): Promise<void> {
     const reader = start(helper, 'wait', { bootstrap: context.broker.address, topic, value: 'after' })
     try {
       await reader.line('waiting', TIMEOUT_MS)
-      const old = begin(context, 'hold', { topic, 'transactional-id': `${topic}-id`, 'timeout-ms': TRANSACTION_TIMEOUT_MS })
+      const old = begin(context, 'hold', {
+        topic,
+        'transactional-id': `${topic}-id`,
+        'timeout-ms': TRANSACTION_TIMEOUT_MS,
+      })
       const open = await old.line('open', TIMEOUT_MS)
       await old.kill()
       await help(context, 'produce', { topic, value: 'after' })
@@ -57,7 +68,9 @@ export async function zombieCase(context: Context): Promise<void> {
       if ((seen['before'] as unknown[]).length > 0) throw new Error(`the reader was given ${String(seen['before'])}`)
       const longestMs = TRANSACTION_TIMEOUT_MS + TIMEOUT_SCAN_INTERVAL_MS + SLACK_MS
       if (heldMs > longestMs || heldMs < TRANSACTION_TIMEOUT_MS - EARLY_MS)
-        throw new Error(`readers were held for ${heldMs} ms; between ${TRANSACTION_TIMEOUT_MS} and ${longestMs} ms are due`)
+        throw new Error(
+          `readers were held for ${heldMs} ms; between ${TRANSACTION_TIMEOUT_MS} and ${longestMs} ms are due`,
+        )
       return `readers held for ${heldMs} ms (timeout ${TRANSACTION_TIMEOUT_MS} ms, scan every ${TIMEOUT_SCAN_INTERVAL_MS} ms)`
     } catch (error) {
       throw error instanceof CaseError ? error : new CaseError(String(error), reader)

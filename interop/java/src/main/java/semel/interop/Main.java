@@ -1,6 +1,7 @@
 package semel.interop;
 
 import java.util.Map;
+import org.apache.kafka.common.utils.Exit;
 
 /** Entry point: {@code semel.interop.Main COMMAND --bootstrap HOST:PORT [--option value]…}. See ../../README.md. */
 public final class Main {
@@ -30,17 +31,21 @@ public final class Main {
 
     public static void main(String[] args) {
         Command command = args.length == 0 ? null : COMMANDS.get(args[0]);
-        if (command == null) {
-            System.err.println("commands: " + COMMANDS.keySet());
-            System.exit(2);
-        }
+        int code = 2;
+        if (command == null) System.err.println("commands: " + COMMANDS.keySet());
+        else code = run(command, new Options(args));
+        // Through Kafka's Exit, so that the tool host can call this class as well.
+        Exit.exit(code);
+    }
+
+    private static int run(Command command, Options options) {
         try {
-            command.run(new Options(args));
+            command.run(options);
+            return Output.failures() == 0 ? 0 : 1;
         } catch (Throwable error) {
             error.printStackTrace();
-            System.exit(1);
+            return 1;
         }
-        System.exit(Output.failures() == 0 ? 0 : 1);
     }
 
     private Main() {}
