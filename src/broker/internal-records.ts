@@ -18,7 +18,7 @@ import { CONSUMER_OFFSETS_TOPIC, decodeGroupRecord, decodeTransactionRecord } fr
 import { TRANSACTION_STATE_TOPIC } from './coordinator-log.ts'
 
 export interface DescribedRecord {
-  readonly type: 'transaction' | 'offset' | 'group' | 'catalogue'
+  readonly type: 'transaction' | 'offset-commit' | 'group' | 'catalogue'
   /** Of what the record is the newest state. */
   readonly key: Readonly<Record<string, unknown>>
   /** `null`: it is gone. */
@@ -77,10 +77,10 @@ function describeTransaction({ transactionalId, value }: TransactionRecord): Des
 
 function describeOffset({ key, value }: OffsetCommitRecord): DescribedRecord {
   const { group, topic, partition } = key
-  if (value === null) return { type: 'offset', key: { group, topic, partition }, value }
+  if (value === null) return { type: 'offset-commit', key: { group, topic, partition }, value }
   const { offset, leaderEpoch, metadata, commitTimestamp, expireTimestamp, topicId } = value
   return {
-    type: 'offset',
+    type: 'offset-commit',
     key: { group, topic, partition },
     value: {
       offset,

@@ -10,6 +10,7 @@ import { lockHolder } from '../../runtime/file-lock.ts'
 import { nodeFileSystem } from '../../runtime/file-system.ts'
 import { CorruptionError, UnsupportedFormatError } from '../../storage/errors.ts'
 import { dump } from '../../storage/inspect/dump.ts'
+import type { DumpedBatch } from '../../storage/inspect/dump.ts'
 import { verify } from '../../storage/inspect/verify.ts'
 import { LOCK_FILE } from '../../storage/log-files.ts'
 import { batchLine, recordLines, rowLine } from '../log/lines.ts'
@@ -66,7 +67,7 @@ export async function logDump(path: string, options: LogDumpOptions, io: LogComm
       )
     let isInFrame = false
     let count = 0
-    let place = ''
+    let heading = ''
     for await (const item of dump(io.fileSystem, absolutePath, { isLive, only, fromOffset, toOffset })) {
       isInFrame ||= item.kind === 'row' && item.type === 'frame'
       // What is in a frame comes with it.
@@ -76,12 +77,9 @@ export async function logDump(path: string, options: LogDumpOptions, io: LogComm
         await show(rowLine(item))
         continue
       }
-      const { log, file, lsn, position } = item
-      const name = log === undefined ? '' : `${log.topic}-${log.partition}  `
-      const heading = `# ${name}${shown(file, io)}${lsn !== undefined && !isInFrame ? '  (not in a segment yet)' : ''}`
-      if (options.format === 'text' && heading !== place && (position !== undefined || !isInFrame || name !== '')) {
-        place = heading
-        await output.line(isInFrame ? `  ${heading}` : heading)
+      if (options.format === 'text' && !isInFrame && headingOf(item, io) !== heading) {
+        heading = headingOf(item, io)
+        await output.line(heading)
       }
       await show(batchLine(item))
       if (options.records !== true) continue
@@ -153,6 +151,12 @@ async function run(
     }
     throw error
   }
+}
+
+/** Above the batches of one file, in text. */
+function headingOf({ log, file, lsn }: DumpedBatch, io: LogCommandIo): string {
+  const name = log === undefined ? '' : `${log.topic}-${log.partition}  `
+  return `# ${name}${shown(file, io)}${lsn === undefined ? '' : '  (not in a segment yet)'}`
 }
 
 /** The data directory is the path itself, or one or two levels above it. */

@@ -58,7 +58,7 @@ export interface RecordLine extends RecordPlace {
 
 /** A record of an internal topic. */
 export interface InternalRecordLine extends RecordPlace {
-  readonly type: 'transaction' | 'offset' | 'group' | 'catalogue'
+  readonly type: 'transaction' | 'offset-commit' | 'group' | 'catalogue'
   readonly key: Readonly<Record<string, unknown>>
   readonly value: Readonly<Record<string, unknown>> | null
 }

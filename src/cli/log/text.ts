@@ -6,6 +6,9 @@ import type { FileCheck } from '../../storage/inspect/verify.ts'
 import type { BatchLine, InternalRecordLine, Line, RecordLine } from './lines.ts'
 import { bytesAsText } from './shown-bytes.ts'
 
+/** What ids, epochs and timestamps have in Kafka's records when there is none. */
+const NOT_SET = -1
+
 /** Rows that belong to the one above them. */
 const NESTED: ReadonlySet<string> = new Set(['log-created', 'log-dropped', 'log-start', 'segment'])
 
@@ -14,11 +17,11 @@ export function lineAsText(line: Line, isInFrame: boolean): string {
   const indent = isInFrame ? '  ' : ''
   switch (line.type) {
     case 'batch':
-      return indent + batchAsText(line)
+      return isInFrame ? `  append ${logName(line)} ${batchAsText(line)}` : batchAsText(line)
     case 'record':
       return `${indent}  ${recordAsText(line)}`
     case 'transaction':
-    case 'offset':
+    case 'offset-commit':
     case 'group':
     case 'catalogue':
       return `${indent}  ${internalRecordAsText(line)}`
@@ -27,6 +30,10 @@ export function lineAsText(line: Line, isInFrame: boolean): string {
       return `${isInFrame || NESTED.has(String(type)) ? '  ' : ''}${String(type)} ${fieldsAsText(fields)}`
     }
   }
+}
+
+function logName({ topic, partition }: BatchLine): string {
+  return topic === null ? 'unknown log' : `${topic}-${partition}`
 }
 
 function batchAsText(line: BatchLine): string {
@@ -59,8 +66,14 @@ function recordAsText({ offset, timestamp, key, value, headers }: RecordLine): s
 }
 
 function internalRecordAsText({ type, offset, timestamp, key, value }: InternalRecordLine): string {
-  const state = value === null ? 'deleted' : fieldsAsText(value)
-  return `offset=${offset} timestamp=${date(timestamp)} ${type} ${fieldsAsText(key)} ${state}`
+  const state = value === null ? 'deleted' : fieldsAsText(withoutNothing(value))
+  return `offset=${offset} timestamp=${date(timestamp)} ${type} ${fieldsAsText(withoutNothing(key))} ${state}`
+}
+
+/** Without what is not set: most of these records have many such fields. */
+function withoutNothing(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const isSet = (value: unknown): boolean => value !== null && value !== '' && value !== NOT_SET
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => isSet(value)))
 }
 
 function fieldsAsText(fields: Readonly<Record<string, unknown>>): string {
@@ -73,7 +86,8 @@ function valueAsText(name: string, value: unknown): string {
   if (typeof value === 'number') return /timestamp$/i.test(name) ? date(value) : String(value)
   if (typeof value === 'string') return plain(value)
   if (Array.isArray(value)) return `[${value.map((element) => valueAsText('', element)).join(', ')}]`
-  if (typeof value === 'object' && value !== null) return `{${fieldsAsText(value as Record<string, unknown>)}}`
+  if (typeof value === 'object' && value !== null)
+    return `{${fieldsAsText(withoutNothing(value as Record<string, unknown>))}}`
   return String(value)
 }
 
@@ -88,9 +102,20 @@ function date(timestampMs: number): string {
   return timestampMs < 0 || timestampMs > DATE_MS_MAX ? String(timestampMs) : new Date(timestampMs).toISOString()
 }
 
+/** Most partitions have none. */
+const QUIET_AT_ZERO: ReadonlySet<string> = new Set([
+  'producers',
+  'committedTransactions',
+  'abortedTransactions',
+  'openTransactions',
+  'logStartOffset',
+  'inJournal',
+])
+
 /** A file on one line, and below it what is to be said about it. */
 export function checkAsText({ path, kind, details, damage, notes, isDamaged }: FileCheck, shownPath: string): string {
-  const what = Object.keys(details).length === 0 ? '' : `  ${fieldsAsText(details)}`
+  const told = Object.entries(details).filter(([name, value]) => value !== 0 || !QUIET_AT_ZERO.has(name))
+  const what = told.length === 0 ? '' : `  ${fieldsAsText(Object.fromEntries(told))}`
   const lines = [`${isDamaged ? 'DAMAGED' : 'ok     '}  ${kind}  ${shownPath}${what}`]
   for (const { position, problem, meaning } of damage) {
     lines.push(`         ${path} position ${position}: ${problem}. ${meaning}`)

@@ -62,11 +62,8 @@ export async function* checkLog(
       const parsed = parseSegmentFileName(name)
       return parsed !== undefined && parsed.suffix !== 'snapshot' && !known.has(parsed.baseOffset)
     })
-    if (newer.length > 0) {
-      partition.note(
-        `${newer.join(', ')}: not in the last checkpoint, a start removes them and takes what is in them from the journal`,
-      )
-    }
+    // Not in the last checkpoint: a start removes them and takes what is in them from the journal.
+    if (newer.length > 0) partition.details.filesAfterCheckpoint = newer.length
   }
   if (isWhole) {
     for (const { header, bytes } of batchesOfTail(log, journalDirectory)) {
