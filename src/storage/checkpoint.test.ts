@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest'
+import { MemoryFileSystem } from '../runtime/memory-file-system.ts'
+import { crc32c } from '../base/crc32c.ts'
+import { CheckpointSlots } from './checkpoint-slots.ts'
+import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { UnsupportedFormatError } from './errors.ts'
+import { encodeStoredProducers } from './stored-producers.ts'
+
+const checkpoint: Checkpoint = {
+  generation: 9,
+  lsn: 1_234_567,
+  isClean: true,
+  nextLogId: 5,
+  droppedLogIds: [2, 3],
+  logs: [
+    {
+      logId: 4,
+      topicId: 'AAAAAAAAAAAAAAAAAAAAAQ',
+      topic: 'orders',
+      partition: 1,
+      segmentBytes: 2 ** 30,
+      logStartOffset: 10,
+      logEndOffset: 5_000_000_000,
+      snapshotOffset: 4_000_000_000,
+      bytesSinceIndexEntry: 77,
+      leaderEpochs: [{ epoch: 3, startOffset: 8 }],
+      segments: [
+        {
+          baseOffset: 8,
+          endOffset: 5_000_000_000,
+          sizeBytes: 1_000_000,
+          indexBytes: 80,
+          timeIndexBytes: 36,
+          transactionIndexBytes: 34,
+          maxTimestamp: { timestamp: 1_700_000_000_000, offset: 40 },
+          lastIndexedTimestamp: -1,
+        },
+      ],
+      producerSnapshotBytes: new Uint8Array(encodeStoredProducers([])),
+    },
+  ],
+}
+
+describe('a checkpoint', () => {
+  test('is read back as it was written, whatever follows it in the file', () => {
+    const bytes = encodeCheckpoint(checkpoint)
+    expect(decodeCheckpoint(bytes)).toEqual({ kind: 'valid', checkpoint })
+    expect(decodeCheckpoint(Buffer.concat([bytes, Buffer.alloc(100, 7)]))).toEqual({ kind: 'valid', checkpoint })
+  })
+
+  test('with any byte changed or cut off is damaged', () => {
+    const bytes = encodeCheckpoint(checkpoint)
+    for (let position = 0; position < bytes.length; position++) {
+      const changed = Buffer.from(bytes)
+      changed[position] = (changed[position] as number) ^ 0x10
+      expect(decodeCheckpoint(changed).kind).toBe('damaged')
+      expect(decodeCheckpoint(bytes.subarray(0, position)).kind).toBe('damaged')
+    }
+  })
+
+  test('has a header of 28 bytes whose layout stays', () => {
+    const bytes = Buffer.from(encodeCheckpoint({ ...checkpoint, lsn: 0, nextLogId: 1, droppedLogIds: [], logs: [] }))
+    // lsn 0, clean, next log id 1, no dropped logs, no logs
+    const body = '00' + '01' + '01' + '00' + '00'
+    expect(bytes.subarray(0, 12).toString('hex')).toBe(Buffer.from('semelckp').toString('hex') + '00000001')
+    expect(bytes.subarray(16).toString('hex')).toBe('0000000000000009' + '00000005' + body)
+    expect(bytes.readUInt32BE(12)).toBe(crc32c(Buffer.concat([bytes.subarray(0, 12), bytes.subarray(16)])))
+  })
+})
+
+describe('the two slots', () => {
+  const written = { lsn: 1, isClean: false, nextLogId: 1, droppedLogIds: [], logs: [] }
+
+  async function slotsIn(fileSystem: MemoryFileSystem): Promise<CheckpointSlots> {
+    await fileSystem.makeDirectory('/data')
+    return await CheckpointSlots.open(fileSystem, '/data')
+  }
+
+  async function overwrite(fileSystem: MemoryFileSystem, name: string, bytes: Uint8Array): Promise<void> {
+    const file = await fileSystem.open(`/data/${name}`, 'write')
+    await file.write([bytes], 0)
+    await file.close()
+  }
+
+  test('take turns, and the newest valid one counts', async () => {
+    const fileSystem = new MemoryFileSystem()
+    const slots = await slotsIn(fileSystem)
+    expect(slots.newest).toBeUndefined()
+    for (const lsn of [1, 2, 3]) await slots.write({ ...written, lsn })
+    expect((await slotsIn(fileSystem)).newest).toMatchObject({ generation: 3, lsn: 3 })
+    await overwrite(fileSystem, 'checkpoint-a', Buffer.alloc(20))
+    const found = await slotsIn(fileSystem)
+    expect(found.newest).toMatchObject({ generation: 2, lsn: 2 })
+    await found.write({ ...written, lsn: 4 })
+    expect((await slotsIn(fileSystem)).newest).toMatchObject({ generation: 3, lsn: 4 })
+  })
+
+  test('refuse a checkpoint of a newer format instead of taking the older slot', async () => {
+    const fileSystem = new MemoryFileSystem()
+    const slots = await slotsIn(fileSystem)
+    for (const lsn of [1, 2]) await slots.write({ ...written, lsn })
+    const newer = Buffer.from(encodeCheckpoint({ ...written, generation: 3 }))
+    newer.writeUInt32BE(2, 8)
+    newer.writeUInt32BE(crc32c(Buffer.concat([newer.subarray(0, 12), newer.subarray(16)])), 12)
+    await overwrite(fileSystem, 'checkpoint-a', newer)
+    await expect(slotsIn(fileSystem)).rejects.toThrow(UnsupportedFormatError)
+  })
+})
