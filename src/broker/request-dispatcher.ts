@@ -58,8 +58,8 @@ export class RequestDispatcher {
     }
     let request: unknown
     try {
+      // Bytes behind the request are let be, as in Kafka: librdkafka 2.15 sends three after Metadata 13.
       request = decodeRequest(handler.api, header.apiVersion, reader)
-      if (reader.remaining > 0) throw new DecodeError(`${reader.remaining} bytes are left after the request`)
     } catch (error) {
       this.#refuse(connection, error, `a ${handler.api.name} request (version ${header.apiVersion})`)
       return
