@@ -12,6 +12,7 @@ import {
   checkPurity,
   checkSeam,
   checkSpec,
+  checkSpecReference,
 } from './tidy/rules.ts'
 import type { SourceFile, Violation } from './tidy/rules.ts'
 import { readTree } from './tidy/tree.ts'
@@ -62,6 +63,11 @@ test('no path of one machine is committed', () => {
 test('every invariant of every SPEC.md names a test that exists', () => {
   const specs = all.filter(({ path }) => path.endsWith('/SPEC.md'))
   expect(lines(specs.flatMap((spec) => checkSpec(spec, (path) => textByPath.get(path))))).toEqual([])
+})
+
+test('a source that points at SPEC.md has one beside it', () => {
+  const paths = new Set(textByPath.keys())
+  expect(each((file) => checkSpecReference(file, paths))).toEqual([])
 })
 
 test('every handler is in the registry', () => {

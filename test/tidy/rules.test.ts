@@ -10,6 +10,7 @@ import {
   checkPurity,
   checkSeam,
   checkSpec,
+  checkSpecReference,
   SOURCE_LINES_MAX,
 } from './rules.ts'
 import type { Violation } from './rules.ts'
@@ -221,6 +222,12 @@ describe('SPEC.md', () => {
     ])
     expect(check('# States')).toEqual(['lists no invariants (I1 … In)'])
   })
+})
+
+test('a source that points at a SPEC.md that is not there is refused', () => {
+  const file = { path: 'src/core/a/x.ts', text: '/** Invariants: SPEC.md I1. */' }
+  expect(messages(checkSpecReference(file, new Set()))).toEqual(['refers to src/core/a/SPEC.md, which does not exist'])
+  expect(checkSpecReference(file, new Set(['src/core/a/SPEC.md']))).toEqual([])
 })
 
 test('a handler that the registry does not import is refused', () => {

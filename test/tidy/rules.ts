@@ -271,6 +271,15 @@ export function checkSpec(spec: SourceFile, textOf: (path: string) => string | u
   return violations
 }
 
+/** A source that points at SPEC.md has one beside it. */
+export function checkSpecReference(file: SourceFile, paths: ReadonlySet<string>): Violation[] {
+  if (!file.path.startsWith('src/')) return []
+  const at = file.text.search(/(?<![\w/])SPEC\.md/)
+  const spec = posix.join(posix.dirname(file.path), 'SPEC.md')
+  if (at < 0 || paths.has(spec)) return []
+  return [{ path: file.path, line: lineAt(file.text, at), message: `refers to ${spec}, which does not exist` }]
+}
+
 interface Invariant {
   readonly id: string
   readonly text: string
