@@ -44,7 +44,8 @@ export async function writeAndRead(address: Address, topic: string): Promise<voi
     topics: [{ topic, partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1_048_576 }] }],
   })
   const batch = fetched.responses[0]?.partitions[0]?.records
-  const [record] = batch == null ? [] : readRecords(batch, { maxDecompressedBytes: 1_048_576 })
-  const value = record?.value == null ? undefined : Buffer.from(record.value).toString()
+  if (batch === null || batch === undefined) throw new Error('Fetch: no records came back')
+  const [record] = readRecords(batch, { maxDecompressedBytes: 1_048_576 })
+  const value = Buffer.from(record?.value ?? []).toString()
   if (value !== topic) throw new Error(`Fetch: expected ${topic}, got ${value}`)
 }
