@@ -49,6 +49,7 @@ async function useCommand(app: string): Promise<void> {
   console.log(`${second.readyLine}\n${await ask(second)}`)
   console.log(`ready ${Math.round(second.readyMs)} ms after the start of the process`)
   await second.stop()
+  run('npx', ['--no-install', 'semel', 'log', 'verify', '.semel'], { cwd: app })
 }
 
 function useLibrary(app: string): void {
