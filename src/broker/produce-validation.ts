@@ -11,10 +11,11 @@ import {
   batchCrcMatches,
   BATCH_OVERHEAD_BYTES,
   checkRecordLayout,
+  iterateRecords,
   NO_PRODUCER_EPOCH,
   NO_PRODUCER_ID,
   readBatchHeader,
-  readRecords,
+  RECORD_BYTES_MIN,
   setLogAppendTime,
 } from '../protocol/record-batch.ts'
 import type { BatchHeader } from '../protocol/record-batch.ts'
@@ -35,12 +36,15 @@ export interface RefusedBatch {
 /** zstd came with this version of Produce (KIP-110). */
 const FIRST_ZSTD_VERSION = 7
 
+/** Records that an answer blames by name; a small batch can unfold to millions. */
+const RECORD_ERRORS_MAX = 1000
+
 const refusal = (errorCode: ErrorCode, message: string): RefusedBatch => ({ errorCode, message })
 
 /**
  * @param records  the `records` field of one partition; on success a view of it comes back, with the append time set
  *                 when the topic stamps records itself
- * @param maxDecompressedBytes  how much a compressed batch for a compacted topic may unfold to
+ * @param maxDecompressedBytes  how much a compressed batch may unfold to
  */
 export function validateBatch(
   records: Uint8Array | null,
@@ -50,7 +54,10 @@ export function validateBatch(
   maxDecompressedBytes: number,
 ): AcceptableBatch | RefusedBatch {
   if (records === null || records.length === 0) {
-    return refusal('INVALID_RECORD', 'a produce request holds exactly one record batch per partition; this one is empty')
+    return refusal(
+      'INVALID_RECORD',
+      'a produce request holds exactly one record batch per partition; this one is empty',
+    )
   }
   if (records.length > 16 && records[16] !== 2) {
     return refusal('INVALID_RECORD', `record format (magic) is ${records[16]}; only 2 is accepted`)
@@ -142,20 +149,30 @@ function checkRecords(
 ): RefusedBatch | undefined {
   const layoutFault = header.compression === 'none' ? checkRecordLayout(bytes, header) : undefined
   if (layoutFault !== undefined) return refusal('INVALID_RECORD', layoutFault)
-  if (header.compression !== 'none' && header.sizeBytes === BATCH_OVERHEAD_BYTES) {
-    return refusal('INVALID_RECORD', 'the batch announces records and holds none')
+  if (header.compression !== 'none') {
+    if (header.sizeBytes === BATCH_OVERHEAD_BYTES) {
+      return refusal('INVALID_RECORD', 'the batch announces records and holds none')
+    }
+    // Not opened, but believed no more than it could hold: the count uses up offsets.
+    if (header.recordCount * RECORD_BYTES_MIN > maxDecompressedBytes) {
+      return refusal('INVALID_RECORD', `${header.recordCount} records do not fit ${maxDecompressedBytes} bytes`)
+    }
   }
   if (!config.cleanupPolicy.includes('compact')) return undefined
   try {
-    const keyless = readRecords(bytes, { maxDecompressedBytes })
-      .map((record, batchIndex) => ({ record, batchIndex }))
-      .filter(({ record }) => record.key === null)
-    if (keyless.length === 0) return undefined
     const batchIndexErrorMessage = 'Compacted topic cannot accept message without key'
+    const recordErrors: { batchIndex: number; batchIndexErrorMessage: string }[] = []
+    let batchIndex = 0
+    for (const { key } of iterateRecords(bytes, { maxDecompressedBytes })) {
+      if (key === null && recordErrors.length < RECORD_ERRORS_MAX)
+        recordErrors.push({ batchIndex, batchIndexErrorMessage })
+      batchIndex += 1
+    }
+    if (recordErrors.length === 0) return undefined
     return {
       errorCode: 'INVALID_RECORD',
       message: 'One or more records have been rejected: a compacted topic takes no record without key',
-      recordErrors: keyless.map(({ batchIndex }) => ({ batchIndex, batchIndexErrorMessage })),
+      recordErrors,
     }
   } catch (error) {
     if (error instanceof DecodeError) return refusal('CORRUPT_MESSAGE', error.message)

@@ -17,10 +17,11 @@ import { crc32c } from '../base/crc32c.ts'
 import type { Compression } from './compression/compression.ts'
 import { compress, COMPRESSIONS, decompress } from './compression/compression.ts'
 import type { DecodedRecord, RecordDraft } from './record.ts'
-import { decodeRecords, RECORD_BYTES_MIN, writeRecord } from './record.ts'
+import { decodeRecords, iterateRecords as iterateBody, RECORD_BYTES_MIN, writeRecord } from './record.ts'
 
 export type { Compression } from './compression/compression.ts'
 export type { DecodedRecord, RecordDraft, RecordHeader } from './record.ts'
+export { RECORD_BYTES_MIN } from './record.ts'
 
 /** Everything of a batch but its records. */
 export const BATCH_OVERHEAD_BYTES = 61
@@ -260,6 +261,21 @@ export function buildBatch(options: BatchOptions): Uint8Array {
  * Throws DecodeError when the records do not fill the batch exactly, or decompress to more than `maxDecompressedBytes`.
  */
 export function readRecords(batch: Uint8Array, options: { readonly maxDecompressedBytes: number }): DecodedRecord[] {
+  return decodeRecords(...openBatch(batch, options))
+}
+
+/** As readRecords, one record at a time: what is wrong with a record is thrown when it is reached. */
+export function iterateRecords(
+  batch: Uint8Array,
+  options: { readonly maxDecompressedBytes: number },
+): Generator<DecodedRecord> {
+  return iterateBody(...openBatch(batch, options))
+}
+
+function openBatch(
+  batch: Uint8Array,
+  options: { readonly maxDecompressedBytes: number },
+): [body: Uint8Array, header: BatchHeader] {
   const header = readBatchHeader(batch)
   if (header.sizeBytes !== batch.length) {
     throw new DecodeError(`record batch of ${header.sizeBytes} bytes in ${batch.length} bytes`)
@@ -269,5 +285,5 @@ export function readRecords(batch: Uint8Array, options: { readonly maxDecompress
   const payload = asBuffer(batch).subarray(BATCH_OVERHEAD_BYTES)
   const body =
     header.compression === 'none' ? payload : decompress(header.compression, payload, options.maxDecompressedBytes)
-  return decodeRecords(body, header)
+  return [body, header]
 }

@@ -72,13 +72,16 @@ function nullableBytes(bytes: Uint8Array | null): number {
 
 /** Throws DecodeError unless `recordCount` well-formed records fill `body` exactly. */
 export function decodeRecords(body: Uint8Array, frame: RecordFrame): DecodedRecord[] {
+  return [...iterateRecords(body, frame)]
+}
+
+/** One record at a time, so that a batch of many small ones takes no more memory than its bytes. Throws as decodeRecords. */
+export function* iterateRecords(body: Uint8Array, frame: RecordFrame): Generator<DecodedRecord> {
   const reader = new ByteReader(body)
   // Tiny records are legal, and the size of a batch and of what it unfolds to has limits of its own.
   reader.claimElements(frame.recordCount, RECORD_BYTES_MIN, 0)
-  const records: DecodedRecord[] = []
-  for (let index = 0; index < frame.recordCount; index++) records.push(decodeRecord(reader, frame))
+  for (let index = 0; index < frame.recordCount; index++) yield decodeRecord(reader, frame)
   if (reader.remaining > 0) throw new DecodeError(`${reader.remaining} bytes after the last record`)
-  return records
 }
 
 function decodeRecord(reader: ByteReader, frame: RecordFrame): DecodedRecord {

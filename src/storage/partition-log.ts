@@ -9,7 +9,8 @@
  * Invariants: offsets are dense; what is not in `segments` is in `window`; a batch once appended never changes.
  */
 import { assert } from '../base/assert.ts'
-import { readBatchHeader, readRecords } from '../protocol/record-batch.ts'
+import { DecodeError } from '../base/bytes.ts'
+import { iterateRecords, readBatchHeader } from '../protocol/record-batch.ts'
 import type { BatchHeader } from '../protocol/record-batch.ts'
 import type { StoredProducerState } from '../protocol/stored-producer-state.ts'
 import { BatchWindow } from './batch-window.ts'
@@ -382,6 +383,7 @@ export class PartitionLog {
         if (header.baseOffset >= nextOffset) break
         if (header.maxTimestamp < timestampMs) continue
         const found = this.#recordInBatch(header, bytes, (timestamp) => timestamp >= timestampMs)
+        if (found === 'unreadable') return firstOf(header, this.#logStartOffset)
         if (found !== undefined) return found.offset < limit ? found : undefined
       }
       offset = nextOffset
@@ -421,23 +423,32 @@ export class PartitionLog {
     }
     if (best.offset < 0) return undefined
     for await (const { header, bytes } of this.#scan(best.offset)) {
-      return this.#recordInBatch(header, bytes, (timestamp) => timestamp === header.maxTimestamp)
+      const found = this.#recordInBatch(header, bytes, (timestamp) => timestamp === header.maxTimestamp)
+      return found === undefined || found === 'unreadable' ? firstOf(header, this.#logStartOffset) : found
     }
     return undefined
   }
 
-  /** The first record of a batch, from logStartOffset on, whose timestamp is wanted. */
+  /**
+   * The first record of a batch, from logStartOffset on, whose timestamp is wanted. Compressed batches are stored as
+   * producers sent them, so one may turn out to be unreadable, or to unfold to too much, only here.
+   */
   #recordInBatch(
     header: BatchHeader,
     bytes: Uint8Array,
     isWanted: (timestamp: number) => boolean,
-  ): RecordPosition | undefined {
+  ): RecordPosition | 'unreadable' | undefined {
     const maxDecompressedBytes = this.#context.limits.decompressedBatchBytes
-    const record = readRecords(bytes, { maxDecompressedBytes }).find(
-      ({ offset, timestamp }) => offset >= this.#logStartOffset && isWanted(timestamp),
-    )
-    if (record === undefined) return undefined
-    return { offset: record.offset, timestamp: record.timestamp, leaderEpoch: header.partitionLeaderEpoch }
+    try {
+      for (const { offset, timestamp } of iterateRecords(bytes, { maxDecompressedBytes })) {
+        if (offset < this.#logStartOffset || !isWanted(timestamp)) continue
+        return { offset, timestamp, leaderEpoch: header.partitionLeaderEpoch }
+      }
+      return undefined
+    } catch (error) {
+      if (error instanceof DecodeError) return 'unreadable'
+      throw error
+    }
   }
 
   #drainedSegmentOf(offset: number): Segment | undefined {
@@ -455,5 +466,14 @@ export class PartitionLog {
     const segment = this.segments[low]
     assert(segment !== undefined && segment.baseOffset <= offset, `${this.name}: no segment holds offset ${offset}`)
     return segment
+  }
+}
+
+/** A batch whose records say nothing of their time answers as a whole, so that it hides nothing that comes after it. */
+function firstOf(header: BatchHeader, logStartOffset: number): RecordPosition {
+  return {
+    offset: Math.max(header.baseOffset, logStartOffset),
+    timestamp: header.maxTimestamp,
+    leaderEpoch: header.partitionLeaderEpoch,
   }
 }

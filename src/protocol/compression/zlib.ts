@@ -18,12 +18,17 @@ export function zstdCompress(bytes: Uint8Array): Uint8Array {
 }
 
 export function zstdDecompress(bytes: Uint8Array, maxBytes: number): Uint8Array {
-  return capped(maxBytes, (maxOutputLength) =>
-    zstdDecompressSync(bytes, {
+  return capped(maxBytes, (maxOutputLength) => {
+    const { buffer, engine } = zstdDecompressSync(bytes, {
       maxOutputLength,
       params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX },
-    }),
-  )
+      info: true,
+    }) as unknown as { readonly buffer: Uint8Array; readonly engine: { readonly bytesWritten: number } }
+    // The library stops after one frame and says nothing of what follows it.
+    const leftBytes = bytes.length - engine.bytesWritten
+    if (leftBytes > 0) throw new DecodeError(`zstd: ${leftBytes} bytes after the frame`)
+    return buffer
+  })
 }
 
 /** The libraries refuse a limit of 0, so the result is measured once more. */
