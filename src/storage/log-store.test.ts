@@ -406,6 +406,35 @@ describe('restarting', () => {
     expect((refusal as CorruptionError).advice).not.toBe('')
   })
 
+  test('files longer than the checkpoint says are cut, and other files are removed', async () => {
+    const world = newWorld()
+    const store = await open(world, { indexIntervalBytes: 100 })
+    const log = store.createLog({ ...NAME, segmentBytes: 10_000 })
+    for (let count = 0; count < 20; count++) append(store, log)
+    await store.close()
+    const [segment] = log.segments
+    const before = new Map<string, Buffer>()
+    for (const name of await world.disk.list(log.directory)) {
+      const path = `${log.directory}/${name}`
+      before.set(name, Buffer.from(world.disk.readFile(path)))
+      if (!name.startsWith('0')) continue
+      const file = await world.disk.open(path, 'write')
+      await file.write([Buffer.alloc(50, 9)], await file.sizeBytes())
+    }
+    for (const name of ['00000000000000000020.log', '00000000000000000020.snapshot']) {
+      await world.disk.open(`${log.directory}/${name}`, 'create')
+    }
+    await world.disk.makeDirectory(`${DIRECTORY}/orders-1`)
+    const reopened = await open(world, { indexIntervalBytes: 100 })
+    expect(reopened.recovery.bytesCut).toBe(150)
+    expect(await world.disk.list(DIRECTORY)).not.toContain('orders-1')
+    expect(await world.disk.list(log.directory)).toEqual([...before.keys()])
+    for (const [name, bytes] of before) {
+      expect(Buffer.from(world.disk.readFile(`${log.directory}/${name}`))).toEqual(bytes)
+    }
+    expect(segment?.indexBytes).toBeGreaterThan(8)
+  })
+
   test("somebody else's directory with the name of a partition is refused, not removed", async () => {
     const world = newWorld()
     await (await open(world)).close()

@@ -16,24 +16,26 @@ import type { FileLock, FileSystem, Runtime, Timer } from '../base/runtime.ts'
 import type { BatchHeader } from '../protocol/record-batch.ts'
 import type { StoredProducerState } from '../protocol/stored-producer-state.ts'
 import { CheckpointSlots } from './checkpoint-slots.ts'
-import type { CheckpointLog } from './checkpoint.ts'
+import { Checkpointer } from './checkpointer.ts'
+import type { CheckpointSource } from './checkpointer.ts'
 import { Drain } from './drain.ts'
+import { DroppedLogs } from './dropped-logs.ts'
 import { DurabilityWaiters } from './durability-waiters.ts'
+import { syncAncestors, takeLock } from './data-directory.ts'
 import { CorruptionError, StorageFailure } from './errors.ts'
 import { FilePool } from './file-pool.ts'
 import { IndexCache } from './index-cache.ts'
 import { Journal } from './journal.ts'
 import { encodeLogEntries } from './log-entry.ts'
 import type { LogEntry } from './log-entry.ts'
-import { deletedDirectoryName, JOURNAL_DIRECTORY, LOCK_FILE, partitionDirectory } from './log-files.ts'
+import { JOURNAL_DIRECTORY, partitionDirectory } from './log-files.ts'
 import { PartitionLog } from './partition-log.ts'
 import { encodeProducerSnapshot } from './producer-snapshot.ts'
 import { findLeftovers, reconcileFiles, ReplayedLogs } from './recovery.ts'
-import type { Segment, SegmentContext } from './segment.ts'
+import type { SegmentContext } from './segment.ts'
 import { SerialQueue } from './serial-queue.ts'
 import { DEFAULT_STORAGE_LIMITS } from './storage-limits.ts'
 import type { StorageLimits } from './storage-limits.ts'
-import { encodeStoredProducers } from './stored-producers.ts'
 
 export type Durability = 'fsync' | 'os' | 'memory'
 
@@ -69,12 +71,6 @@ export interface NewLog {
   readonly segmentBytes: number
 }
 
-/** What of a log a checkpoint takes in the tick it stands for; the sizes of its files follow once it is drained to there. */
-interface CapturedLog {
-  readonly log: PartitionLog
-  readonly stored: Omit<CheckpointLog, 'segments'>
-}
-
 export class LogStore {
   readonly durability: Durability
   /**
@@ -90,22 +86,20 @@ export class LogStore {
   readonly #context: SegmentContext
   readonly #lock: FileLock
   readonly #drain: Drain
+  readonly #dropped: DroppedLogs
   /** One drain, or the part of a checkpoint that must see files stand still, at a time. */
   readonly #writing = new SerialQueue()
   /** Flushing files and renaming directories, each of which the other must not meet half way. */
-  readonly #directories = new SerialQueue()
+  readonly #flushing = new SerialQueue()
   readonly #checkpoints = new SerialQueue()
-  readonly #removals = new Set<Promise<void>>()
 
   readonly #logs = new Map<number, PartitionLog>()
   readonly #liveDirectories = new Set<string>()
   readonly #logsByTopicId = new Map<string, Map<number, PartitionLog>>()
-  /** Dropped logs that may still have a directory, by its path, and the LSN of the drop. */
-  readonly #vacating = new Map<string, { log: PartitionLog; lsn: number }[]>()
   #nextLogId = 1
 
   #journal: Journal | undefined
-  #slots: CheckpointSlots | undefined
+  #checkpointer: Checkpointer | undefined
   #waiters = new DurabilityWaiters(0)
   #appendedLsn = 0
   #durableListeners: ((lsn: number) => void)[] = []
@@ -154,7 +148,16 @@ export class LogStore {
       fileSystem: this.#fileSystem,
       dataDirectory: this.#directory,
       context: this.#context,
-      vacateDirectory: (log) => this.#vacate(log.directory),
+      vacateDirectory: (log) => this.#dropped.vacate(log.directory),
+    })
+    this.#dropped = new DroppedLogs({
+      fileSystem: this.#fileSystem,
+      dataDirectory: this.#directory,
+      drain: this.#drain,
+      writing: this.#writing,
+      flushing: this.#flushing,
+      whenDurable: (lsn) => this.whenDurable(lsn),
+      onError: (error) => this.#fail('removing a deleted log failed', error),
     })
   }
 
@@ -210,11 +213,8 @@ export class LogStore {
       const partitions = this.#logsByTopicId.get(log.topicId)
       partitions?.delete(log.partition)
       if (partitions?.size === 0) this.#logsByTopicId.delete(log.topicId)
-      const vacating = this.#vacating.get(log.directory) ?? []
-      vacating.push({ log, lsn })
-      this.#vacating.set(log.directory, vacating)
     }
-    this.#inBackground(lsn, dropped)
+    this.#dropped.add(dropped, lsn)
     return lsn
   }
 
@@ -391,41 +391,6 @@ export class LogStore {
     await this.#drain.drain(lsn)
   }
 
-  // ---- dropped logs
-
-  #inBackground(lsn: number, dropped: readonly PartitionLog[]): void {
-    const removal = this.whenDurable(lsn)
-      .then(async () => {
-        for (const log of dropped) {
-          await this.#writing.run(() => this.#vacate(log.directory))
-          if (!log.hasDirectory) continue
-          await this.#fileSystem.removeDirectory(this.#deletedDirectory(log))
-        }
-      })
-      .catch((error: unknown) => this.#fail('removing a deleted log failed', error))
-      .finally(() => this.#removals.delete(removal))
-    this.#removals.add(removal)
-  }
-
-  /** Renames the directories of dropped logs out of the way. To be called while no drain runs, or by the drain. */
-  async #vacate(directory: string): Promise<void> {
-    const vacating = this.#vacating.get(directory)
-    for (const { log, lsn } of vacating ?? []) {
-      if (!log.hasDirectory) continue
-      // Before that, a crash would bring the log back, and it would miss its files.
-      await this.whenDurable(lsn)
-      await this.#directories.run(async () => {
-        this.#drain.forgetDirectory(directory)
-        await this.#fileSystem.rename(directory, this.#deletedDirectory(log))
-      })
-    }
-    this.#vacating.delete(directory)
-  }
-
-  #deletedDirectory(log: PartitionLog): string {
-    return `${this.#directory}/${deletedDirectoryName(log.topic, log.partition, log.topicId)}`
-  }
-
   // ---- checkpoints
 
   /** Takes a checkpoint of everything appended by now, so that a start need not replay it. Nothing to do in `memory`. */
@@ -445,86 +410,25 @@ export class LogStore {
   }
 
   async #takeCheckpoint(isClean: boolean): Promise<void> {
+    this.#bytesSinceCheckpoint = 0
     try {
-      const captured = await this.#writing.run(() => this.#capture(isClean))
-      await this.#directories.run(() => this.#drain.sync())
-      if (this.#failure !== undefined) throw this.#failure
-      await this.#slots!.write(captured.checkpoint)
-      for (const segment of captured.superfluous) await this.#removeSegment(segment)
-      await this.#journal!.cut(captured.checkpoint.lsn)
+      await this.#checkpointer!.take(isClean)
     } catch (error) {
       this.#fail('the checkpoint failed', error)
       throw this.#failure ?? error
     }
   }
 
-  /** Stops the drain at one LSN and notes what the files hold then. */
-  async #capture(isClean: boolean) {
-    if (this.#failure !== undefined) throw this.#failure
-    // All of one tick: the state that the frames up to this LSN add up to.
-    const lsn = this.#appendedLsn
-    const nextLogId = this.#nextLogId
-    this.#bytesSinceCheckpoint = 0
-    const logs = [...this.#logs.values()].map((log) => this.#captureLog(log))
-
-    await this.whenDurable(lsn)
-    await this.#drain.drain(lsn)
-    if (isClean) await this.#writeProducerSnapshots()
-
-    const droppedLogIds: number[] = []
-    const stored: CheckpointLog[] = []
-    const superfluous: Segment[] = []
-    for (const { log, stored: numbers } of logs) {
-      if (log.isDropped) {
-        droppedLogIds.push(log.logId)
-        continue
-      }
-      assert(log.drainedEndOffset === numbers.logEndOffset, `${log.name} is drained to ${log.drainedEndOffset}`)
-      superfluous.push(...log.takeSegmentsBelow(numbers.logStartOffset))
-      stored.push({ ...numbers, segments: log.segments.map(numbersOf) })
-    }
-    this.#drain.takeDirty()
-    return { checkpoint: { lsn, isClean, nextLogId, droppedLogIds, logs: stored }, superfluous }
-  }
-
-  #captureLog(log: PartitionLog): CapturedLog {
-    const { logId, topicId, topic, partition, segmentBytes, logStartOffset, logEndOffset, bytesSinceIndexEntry } = log
-    const producers = this.producerStateOf(log)
-    if (producers !== undefined) log.setProducerSnapshot(logEndOffset, encodeStoredProducers(producers))
-    const { snapshotOffset, producerSnapshotBytes } = log
-    const leaderEpochs = [...log.leaderEpochs]
+  #checkpointSource(): CheckpointSource {
     return {
-      log,
-      stored: {
-        logId,
-        topicId,
-        topic,
-        partition,
-        segmentBytes,
-        logStartOffset,
-        logEndOffset,
-        snapshotOffset,
-        bytesSinceIndexEntry,
-        leaderEpochs,
-        producerSnapshotBytes,
+      appendedLsn: () => this.#appendedLsn,
+      nextLogId: () => this.#nextLogId,
+      logs: () => this.#logs.values(),
+      producerStateOf: (log) => this.producerStateOf(log),
+      whenDurable: (lsn) => this.whenDurable(lsn),
+      checkUsable: () => {
+        if (this.#failure !== undefined) throw this.#failure
       },
-    }
-  }
-
-  async #writeProducerSnapshots(): Promise<void> {
-    for (const log of this.#logs.values()) {
-      const producers = log.hasDirectory ? this.producerStateOf(log) : undefined
-      if (producers === undefined || producers.length === 0) continue
-      await this.#drain.writeProducerSnapshot(log, log.logEndOffset, encodeProducerSnapshot(producers))
-    }
-  }
-
-  async #removeSegment(segment: Segment): Promise<void> {
-    this.#context.indexes.forget(segment)
-    for (const suffix of ['log', 'index', 'timeindex', 'txnindex', 'snapshot'] as const) {
-      const path = segment.path(suffix)
-      this.#context.files.forget(path)
-      await this.#fileSystem.remove(path)
     }
   }
 
@@ -540,15 +444,15 @@ export class LogStore {
       return
     }
     const journalDirectory = `${this.#directory}/${JOURNAL_DIRECTORY}`
-    this.#slots = await CheckpointSlots.open(this.#fileSystem, this.#directory)
-    if (this.#slots.newest === undefined) {
+    const slots = await CheckpointSlots.open(this.#fileSystem, this.#directory)
+    if (slots.newest === undefined) {
       await this.#refuseLeftovers(
-        `No checkpoint can be read (${this.#slots.damage.join('; ')}): restore this data directory from a copy.`,
+        `No checkpoint can be read (${slots.damage.join('; ')}): restore this data directory from a copy.`,
       )
       await syncAncestors(this.#fileSystem, this.#directory)
-      await this.#slots.write({ lsn: 0, isClean: true, nextLogId: 1, droppedLogIds: [], logs: [] })
+      await slots.write({ lsn: 0, isClean: true, nextLogId: 1, droppedLogIds: [], logs: [] })
     }
-    const checkpoint = this.#slots.newest!
+    const checkpoint = slots.newest!
     if (checkpoint.lsn > 0) await this.#checkJournalExists(journalDirectory)
     const replayed = new ReplayedLogs(this.#context, this.#directory, journalDirectory, checkpoint)
     const journal = await Journal.open({
@@ -560,6 +464,16 @@ export class LogStore {
       onFrame: ({ lsn, body }) => replayed.apply(lsn, body),
     })
     this.#journal = journal
+    this.#checkpointer = new Checkpointer({
+      source: this.#checkpointSource(),
+      fileSystem: this.#fileSystem,
+      context: this.#context,
+      drain: this.#drain,
+      journal,
+      slots,
+      writing: this.#writing,
+      flushing: this.#flushing,
+    })
     const bytesCut = await reconcileFiles(replayed.logs.values(), {
       fileSystem: this.#fileSystem,
       dataDirectory: this.#directory,
@@ -619,9 +533,9 @@ export class LogStore {
         })
     }
     await this.#checkpoints.idle()
-    await Promise.all(this.#removals)
+    await this.#dropped.idle()
     await this.#writing.idle()
-    await this.#directories.idle()
+    await this.#flushing.idle()
     await this.#release()
     if (problem !== undefined) throw problem
   }
@@ -634,49 +548,4 @@ export class LogStore {
       await this.#lock.release()
     }
   }
-}
-
-function numbersOf(segment: Segment): CheckpointLog['segments'][number] {
-  const { baseOffset, endOffset, sizeBytes, indexBytes, timeIndexBytes, transactionIndexBytes } = segment
-  const { maxTimestamp, lastIndexedTimestamp } = segment
-  return {
-    baseOffset,
-    endOffset,
-    sizeBytes,
-    indexBytes,
-    timeIndexBytes,
-    transactionIndexBytes,
-    maxTimestamp,
-    lastIndexedTimestamp,
-  }
-}
-
-async function takeLock(fileSystem: FileSystem, directory: string): Promise<FileLock> {
-  try {
-    return await fileSystem.lock(`${directory}/${LOCK_FILE}`)
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new StorageFailure(`cannot take the data directory ${directory}: ${reason}`, error)
-  }
-}
-
-/**
- * Makes the path to a new data directory durable. How much of it is new is not known (an earlier start may have been killed
- * half way), so all of it is flushed; directories above that are not ours to open have been there before.
- */
-async function syncAncestors(fileSystem: FileSystem, directory: string): Promise<void> {
-  for (let path = directory; path !== '/' && path !== '.'; ) {
-    path = parentDirectory(path)
-    try {
-      await fileSystem.syncDirectory(path)
-    } catch (error) {
-      const { code } = error as { code?: unknown }
-      if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error
-    }
-  }
-}
-
-function parentDirectory(path: string): string {
-  const slash = path.replace(/\/+$/, '').lastIndexOf('/')
-  return slash < 0 ? '.' : slash === 0 ? '/' : path.slice(0, slash)
 }

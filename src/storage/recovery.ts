@@ -20,13 +20,7 @@ import type { SegmentIndexes } from './index-cache.ts'
 import { decodeLogEntries } from './log-entry.ts'
 import type { LogEntry } from './log-entry.ts'
 import { decodePartitionMetadata, isDeletedDirectoryName, isPartitionDirectoryName } from './log-files.ts'
-import {
-  partitionDirectory,
-  isPartitionFileName,
-  parseSegmentFileName,
-  PARTITION_METADATA_FILE,
-  segmentFileName,
-} from './log-files.ts'
+import { partitionDirectory, isPartitionFileName, parseSegmentFileName, PARTITION_METADATA_FILE } from './log-files.ts'
 import { PartitionLog } from './partition-log.ts'
 import { Segment } from './segment.ts'
 import type { SegmentContext } from './segment.ts'

@@ -89,6 +89,21 @@ export class Segment implements SegmentNumbers {
     })
   }
 
+  numbers(): SegmentNumbers {
+    const { baseOffset, endOffset, sizeBytes, indexBytes, timeIndexBytes, transactionIndexBytes } = this
+    const { maxTimestamp, lastIndexedTimestamp } = this
+    return {
+      baseOffset,
+      endOffset,
+      sizeBytes,
+      indexBytes,
+      timeIndexBytes,
+      transactionIndexBytes,
+      maxTimestamp,
+      lastIndexedTimestamp,
+    }
+  }
+
   path(suffix: SegmentSuffix): string {
     return `${this.#directory}/${segmentFileName(this.baseOffset, suffix)}`
   }
