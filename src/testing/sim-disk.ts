@@ -145,10 +145,12 @@ export class SimDisk implements FileSystem {
   /**
    * Ends the process, not the machine: this disk stops, and the next start finds all that was written, flushed or not.
    * A crash of the new one may still lose what was not flushed.
+   * @param capacityBytes  somebody made room, or took some
    */
-  kill(): SimDisk {
+  kill(capacityBytes: number | undefined = this.#options.capacityBytes): SimDisk {
     this.#stop()
-    const survivor = new SimDisk(this.#options, this.#root)
+    const { capacityBytes: _before, ...options } = this.#options
+    const survivor = new SimDisk(capacityBytes === undefined ? options : { ...options, capacityBytes }, this.#root)
     for (const [directory, entries] of this.#durable) survivor.#durable.set(directory, new Map(entries))
     survivor.#nameChanges = [...this.#nameChanges]
     return survivor
