@@ -12,11 +12,17 @@
 import { partitionFor } from '../base/java-hash.ts'
 import { assert } from '../base/assert.ts'
 import type { Runtime } from '../base/runtime.ts'
-import type { AddOrVerifyRequest, MarkerIntent, MarkerOutcome, TransactionCoordinator, TransactionResult } from '../core/transaction/transaction-coordinator.ts'
+import type {
+  AddOrVerifyRequest,
+  MarkerIntent,
+  MarkerOutcome,
+  TransactionCoordinator,
+  TransactionResult,
+} from '../core/transaction/transaction-coordinator.ts'
 import type { TransactionRecord } from '../core/transaction/transaction-records.ts'
 import type { ErrorCode } from '../protocol/error-codes.ts'
 import { buildMarkerBatch } from '../protocol/control-record.ts'
-import { readRecords } from '../protocol/record-batch.ts'
+import { readBatchHeader, readRecords } from '../protocol/record-batch.ts'
 import type { LogStore } from '../storage/log-store.ts'
 import {
   CONSUMER_OFFSETS_TOPIC,
@@ -147,6 +153,8 @@ export class TransactionRuntime {
   async load(): Promise<void> {
     for (const partition of this.#partitions.ofTopic(TRANSACTION_STATE_TOPIC)) {
       for await (const batch of partition.log.readBatches(partition.log.logStartOffset)) {
+        // A marker says nothing about a transactional id; its key would read as one.
+        if (readBatchHeader(batch).isControl) continue
         for (const decoded of readRecords(batch, { maxDecompressedBytes: Infinity })) {
           const record = decodeTransactionRecord(decoded)
           if (record !== undefined) this.coordinator.replay(record)

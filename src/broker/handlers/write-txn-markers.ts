@@ -4,6 +4,7 @@
  * Source: kafka-eos.md C7, C10; KIP-98, KIP-664, KIP-1228.
  */
 import { writeTxnMarkers } from '../../protocol/messages/write-txn-markers.ts'
+import { TRANSACTION_STATE_TOPIC } from '../coordinator-log.ts'
 import { defineHandler } from '../handler.ts'
 
 export const writeTxnMarkersHandler = defineHandler(writeTxnMarkers, {
@@ -13,7 +14,9 @@ export const writeTxnMarkersHandler = defineHandler(writeTxnMarkers, {
     const markers = await Promise.all(
       request.markers.map(async (marker) => {
         const { producerId, producerEpoch, coordinatorEpoch, transactionVersion } = marker
-        const partitions = marker.topics.flatMap(({ name, partitionIndexes }) =>
+        // The coordinator's own log holds states of transactional ids and nothing else.
+        const writable = marker.topics.filter(({ name }) => name !== TRANSACTION_STATE_TOPIC)
+        const partitions = writable.flatMap(({ name, partitionIndexes }) =>
           partitionIndexes.map((partition) => ({ topic: name, partition })),
         )
         const errors = await broker.transactions.writeMarkers({
@@ -29,7 +32,10 @@ export const writeTxnMarkersHandler = defineHandler(writeTxnMarkers, {
           name,
           partitions: partitionIndexes.map((partitionIndex) => ({
             partitionIndex,
-            errorCode: errors[next++] ?? 'UNKNOWN_SERVER_ERROR',
+            errorCode:
+              name === TRANSACTION_STATE_TOPIC
+                ? ('INVALID_TOPIC_EXCEPTION' as const)
+                : (errors[next++] ?? 'UNKNOWN_SERVER_ERROR'),
           })),
         }))
         return { producerId, topics }
