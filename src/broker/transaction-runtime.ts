@@ -137,9 +137,13 @@ export class TransactionRuntime {
 
   /**
    * Appends markers that do not come from this coordinator (WriteTxnMarkers, used to abort a hung transaction).
+   *
+   * Deviation: a coordinator epoch above the present one counts as the present one. There is no later coordinator, and
+   * a partition that believes in one would refuse this one's markers for ever.
    * @returns one error per partition, in order, once the markers are durable
    */
-  async writeMarkers(write: MarkerWrite): Promise<ErrorCode[]> {
+  async writeMarkers(given: MarkerWrite): Promise<ErrorCode[]> {
+    const write = { ...given, coordinatorEpoch: Math.min(given.coordinatorEpoch, this.#partitions.leaderEpoch) }
     const staged = this.#stageMarkers(write)
     if (staged.appends.length > 0) {
       this.#lastLsn = this.#partitions.append(staged.appends).lsn

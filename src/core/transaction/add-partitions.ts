@@ -7,6 +7,7 @@ import type {
   AddPartitionsToTxnRequest,
   AddPartitionsToTxnResponseDraft,
 } from '../../protocol/messages/add-partitions-to-txn.ts'
+import { isInternalTopic, TRANSACTION_STATE_TOPIC } from '../metadata/topic-name.ts'
 import { coordinatorErrorFor } from './coordinator-errors.ts'
 import type { AddOrVerifyRequest, TransactionResult } from './transaction-coordinator.ts'
 import type { TopicPartition } from './transaction-metadata.ts'
@@ -61,7 +62,7 @@ export function addTransactionsV4(
   return { records, reply: { errorCode: 'NONE', resultsByTransaction } }
 }
 
-/** One partition that does not exist refuses all. */
+/** One partition that does not exist, or that is not for producers, refuses all. */
 function addTopics(
   producer: Omit<AddOrVerifyRequest, 'partitions'>,
   topics: Topics,
@@ -72,15 +73,26 @@ function addTopics(
   const partitions: TopicPartition[] = topics.flatMap(({ name, partitions: indexes }) =>
     indexes.map((partition) => ({ topic: name, partition })),
   )
-  if (!partitions.every(({ topic, partition }) => partitionExists(topic, partition))) {
-    const errorOf = ({ topic, partition }: TopicPartition): ErrorCode =>
-      partitionExists(topic, partition) ? 'OPERATION_NOT_ATTEMPTED' : 'UNKNOWN_TOPIC_OR_PARTITION'
+  const problemOf = ({ topic, partition }: TopicPartition): ErrorCode | undefined => {
+    if (isForbidden(topic, apiVersion)) return 'TOPIC_AUTHORIZATION_FAILED'
+    return partitionExists(topic, partition) ? undefined : 'UNKNOWN_TOPIC_OR_PARTITION'
+  }
+  if (partitions.some((each) => problemOf(each) !== undefined)) {
+    const errorOf = (each: TopicPartition): ErrorCode => problemOf(each) ?? 'OPERATION_NOT_ATTEMPTED'
     return { records: [], topicResults: toTopicResults(topics, errorOf) }
   }
   const { records, reply } = ask({ ...producer, partitions })
   let next = 0
   const errorOf = (): ErrorCode => coordinatorErrorFor('AddPartitionsToTxn', reply[next++] ?? 'NONE', apiVersion)
   return { records, topicResults: toTopicResults(topics, errorOf) }
+}
+
+/**
+ * The broker's own topics take no producer's data, so they take no markers either; offsets come by AddOffsetsToTxn, or
+ * from version 4 on by name. Deviation: Kafka lets other brokers, which we do not have, name any topic from version 4 on.
+ */
+function isForbidden(topic: string, apiVersion: number): boolean {
+  return apiVersion < 4 ? isInternalTopic(topic) : topic === TRANSACTION_STATE_TOPIC
 }
 
 function toTopicResults(topics: Topics, errorOf: (each: TopicPartition) => ErrorCode): NonNullable<TopicResults> {
