@@ -105,6 +105,6 @@ async function replayJournal(
   await recoverJournal({ fileSystem, directory, afterLsn, onFrame: ({ lsn, body }) => replayed.apply(lsn, body) })
 }
 
-export function compareText(a: string, b: string): number {
+function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }

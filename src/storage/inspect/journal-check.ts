@@ -181,6 +181,7 @@ async function judge(
     const torn = check.notes.findIndex((note) => note.includes(`at position ${error.position},`))
     if (torn !== -1) check.notes.splice(torn, 1)
     if (meaning === '') check.damagedBy(error)
-    else check.damaged(error.position, error.what, meaning)
+    else if (torn !== -1) check.damaged(error.position, error.what, meaning)
+    else check.note('the file after it is not there: left over from before the checkpoint, a start does not need it')
   }
 }

@@ -21,11 +21,7 @@ export function readOnly(fileSystem: FileSystem): FileSystem {
 }
 
 /** @throws code 'ENOENT' */
-export async function withFile<T>(
-  fileSystem: FileSystem,
-  path: string,
-  action: (file: File) => Promise<T>,
-): Promise<T> {
+async function withFile<T>(fileSystem: FileSystem, path: string, action: (file: File) => Promise<T>): Promise<T> {
   const file = await fileSystem.open(path, 'read')
   try {
     return await action(file)

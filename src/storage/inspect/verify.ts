@@ -23,8 +23,7 @@ import { checkSegment } from './segment-check.ts'
 import { Segment } from '../segment.ts'
 import { TransactionWalk } from './transaction-walk.ts'
 
-export type { CheckedKind, Damage } from './file-check.ts'
-export { FileCheck } from './file-check.ts'
+export type { FileCheck } from './file-check.ts'
 
 export interface VerifyOptions {
   /** A broker is writing to the directory. */
@@ -226,7 +225,7 @@ async function vouchedSegment(
   return { segment: new Segment(inspection.context, directory, numbers), snapshotOffset: log.snapshotOffset }
 }
 
-export async function checkCheckpoint({ fileSystem }: Inspection, path: string): Promise<FileCheck> {
+async function checkCheckpoint({ fileSystem }: Inspection, path: string): Promise<FileCheck> {
   const check = new FileCheck(path, 'checkpoint')
   const decoded = decodeCheckpoint(await readPrefix(fileSystem, path, CHECKPOINT_BYTES_MAX))
   switch (decoded.kind) {
