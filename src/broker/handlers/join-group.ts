@@ -9,6 +9,7 @@ export const joinGroupHandler = defineHandler(joinGroup, {
   deviations: [
     'A JoinGroup or SyncGroup that a later one of the same member replaces is answered with REBALANCE_IN_PROGRESS; Kafka never answers it.',
     'group.max.size is 100000 by default, and what members may say of themselves is bounded; Kafka has no bounds there.',
+    'A client or instance id of more than 255 characters is cut in the member ids that are made of it.',
     'A group is kept over a restart once it has had a generation or an offset; Kafka also keeps one that has had neither.',
   ],
   handle: (broker, request, context) =>

@@ -37,6 +37,9 @@ import type { LeftMember } from './group-replies.ts'
 import { isAct, memberOf } from './rebalances.ts'
 import type { Effects, Rebalances } from './rebalances.ts'
 
+/** UTF-16 units of a client or instance id that are repeated in a member id. */
+const MEMBER_ID_PREFIX_LENGTH_MAX = 255
+
 export interface ClassicGroupsOptions {
   readonly random: Random
   readonly rebalances: Rebalances
@@ -116,7 +119,7 @@ export class ClassicGroups {
   #joinNew(group: ClassicGroup, join: Join): JoinGroupResponseDraft | undefined {
     const { groupInstanceId, sessionTimeoutMs } = join.request
     const { apiVersion, clientId, nowMs } = join.context
-    const memberId = `${groupInstanceId ?? clientId ?? ''}-${this.#newUuid()}`
+    const memberId = `${idPrefix(groupInstanceId ?? clientId ?? '')}-${this.#newUuid()}`
     if (groupInstanceId !== null) {
       const previous = group.memberIdOfInstance(groupInstanceId)
       if (previous === undefined) return this.#addMember(group, memberId, join)
@@ -451,6 +454,11 @@ function isOther(given: string | null, current: string | undefined): boolean {
 }
 
 /** Version 0 has no rebalance timeout of its own. */
+/** Cut, because with what follows it a name of full length would be longer than a string may be on the wire. */
+function idPrefix(name: string): string {
+  return name.length <= MEMBER_ID_PREFIX_LENGTH_MAX ? name : name.slice(0, MEMBER_ID_PREFIX_LENGTH_MAX).toWellFormed()
+}
+
 function rebalanceTimeoutMs({ request, context }: Join): number {
   return context.apiVersion === 0 ? request.sessionTimeoutMs : Math.max(0, request.rebalanceTimeoutMs)
 }
