@@ -68,7 +68,9 @@ async function benchProduce(
   seconds: number,
   rounds: number,
 ): Promise<void> {
-  print(`\nproduce, durability ${durability}: one idempotent producer, ${IN_FLIGHT} in flight, acks=all; median of ${rounds}`)
+  print(
+    `\nproduce, durability ${durability}: one idempotent producer, ${IN_FLIGHT} in flight, acks=all; median of ${rounds}`,
+  )
   print('request      semel req/s   MB/s   p50 ms   p99 ms |  bare req/s   MB/s   p50 ms   p99 ms |  ratio')
   for (const batchBytes of REQUEST_BYTES) {
     const pairs: { semel: LoadResult; bare: LoadResult }[] = []
@@ -129,7 +131,9 @@ async function benchTransactions(
   seconds: number,
   rounds: number,
 ): Promise<void> {
-  print(`\ntransactions (version 2), durability ${durability}: one 1 KB batch to each partition, then EndTxn, one at a time`)
+  print(
+    `\ntransactions (version 2), durability ${durability}: one 1 KB batch to each partition, then EndTxn, one at a time`,
+  )
   print('partitions   semel txn/s  commit p50 ms  p99 ms | bare txn/s  flush p50 ms  p99 ms | ratio  commit in flushes')
   for (const partitionCount of [1, 64]) {
     const pairs: { semel: TransactionLoad; bare: TransactionLoad }[] = []
@@ -207,7 +211,9 @@ async function benchStart(): Promise<void> {
     await stop(target)
   }
   times.sort((a, b) => a - b)
-  print(`\nprocess start to ready, empty directory: median ${times[3]?.toFixed(0)} ms, fastest ${times[0]?.toFixed(0)} ms of 7`)
+  print(
+    `\nprocess start to ready, empty directory: median ${times[3]?.toFixed(0)} ms, fastest ${times[0]?.toFixed(0)} ms of 7`,
+  )
 }
 
 async function benchIdleMemory(): Promise<void> {
@@ -228,7 +234,8 @@ async function createTopic(connection: LoadConnection, name: string, numPartitio
   frame.writeInt32BE(1, 8)
   const answer = decodeResponse(createTopics, 5, flexibleBody(await connection.request(frame)))
   const errorCode = answer.topics[0]?.errorCode
-  if (errorCode !== 'NONE' && errorCode !== 'TOPIC_ALREADY_EXISTS') throw new Error(`CreateTopics answered ${errorCode}`)
+  if (errorCode !== 'NONE' && errorCode !== 'TOPIC_ALREADY_EXISTS')
+    throw new Error(`CreateTopics answered ${errorCode}`)
 }
 
 async function initProducer(

@@ -4,7 +4,7 @@
  * With acks=all the requests in flight bound the backlog already; acks=1 and 0 are answered before the disk is asked, and
  * the memory tails of the logs are drained later than the journal is flushed. Whoever waits goes on in order.
  */
-import type { Clock, Timer } from '../base/runtime.ts'
+import type { Clock } from '../base/runtime.ts'
 import type { LogStore } from '../storage/log-store.ts'
 
 /** How often room is looked for while somebody waits. */
@@ -15,7 +15,6 @@ export class Backlog {
   readonly #clock: Clock
   readonly #limitBytes: () => number
   #waiting: (() => void)[] = []
-  #timer: Timer | undefined
 
   constructor(store: Pick<LogStore, 'pendingBytes' | 'failure'>, clock: Clock, limitBytes: () => number) {
     this.#store = store
@@ -31,19 +30,22 @@ export class Backlog {
   hasRoom(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve)
-      this.#timer ??= this.#clock.setTimer(CHECK_INTERVAL_MS, () => this.#check())
+      if (this.#waiting.length === 1) this.#checkLater()
     })
   }
 
+  #checkLater(): void {
+    this.#clock.setTimer(CHECK_INTERVAL_MS, () => this.#check())
+  }
+
   #check(): void {
-    this.#timer = undefined
     // After a failure everybody goes on, and is told by the append.
     if (this.#store.pendingBytes < this.#limitBytes() || this.#store.failure !== undefined) {
       const waiting = this.#waiting
       this.#waiting = []
       for (const resolve of waiting) resolve()
     } else {
-      this.#timer = this.#clock.setTimer(CHECK_INTERVAL_MS, () => this.#check())
+      this.#checkLater()
     }
   }
 }

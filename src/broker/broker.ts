@@ -262,7 +262,9 @@ async function openServices(
   await createInternalTopics(catalogueRuntime, current.config)
 
   const groups = new GroupRuntime(
-    new GroupCoordinator(groupOptions(runtime, current.config, catalogue, (groupId) => groups.partitionIndexOf(groupId))),
+    new GroupCoordinator(
+      groupOptions(runtime, current.config, catalogue, (groupId) => groups.partitionIndexOf(groupId)),
+    ),
     runtime.clock,
     store,
     partitions,
@@ -335,7 +337,8 @@ async function createInternalTopics(catalogue: CatalogueRuntime, config: BrokerC
   ].filter(({ name }) => catalogue.topic(name) === undefined)
   if (missing.length === 0) return
   for (const result of await catalogue.createTopics(missing, { origin: 'broker', validateOnly: false })) {
-    if (result.error !== 'NONE') throw new Error(`cannot create ${result.name}: ${result.error} ${result.message ?? ''}`)
+    if (result.error !== 'NONE')
+      throw new Error(`cannot create ${result.name}: ${result.error} ${result.message ?? ''}`)
   }
 }
 

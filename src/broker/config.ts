@@ -7,8 +7,9 @@
  */
 import { formatOption, nearestName, parseOption } from '../base/options.ts'
 import type { Option, ValueOf } from '../base/options.ts'
-import { BROKER_OPTIONS, isIgnoredOption, isSecurityOption } from './config-options.ts'
+import { BROKER_OPTIONS } from './config-options.ts'
 import type { BrokerOptionKey } from './config-options.ts'
+import { isIgnoredOption, isSecurityOption } from './foreign-options.ts'
 
 /** The values in force, by camel-case property: `message.max.bytes` is `messageMaxBytes`. */
 export type BrokerConfig = { readonly [K in BrokerOptionKey]: ValueOf<(typeof BROKER_OPTIONS)[K]> }

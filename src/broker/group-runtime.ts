@@ -68,7 +68,7 @@ export class GroupRuntime {
     this.#apply(result)
     assert(result.reply !== undefined, 'a decision without a token answers at once')
     await this.#settled()
-    return result.reply as Reply
+    return result.reply
   }
 
   /** Runs a decision whose answer may have to wait for other members. */

@@ -215,7 +215,7 @@ export class TransactionRuntime {
   #stageMarkers(write: MarkerWrite): StagedMarkers {
     const outcomes: MarkerOutcome[] = []
     const appends: BatchAppend[] = []
-    const { producerId, producerEpoch, coordinatorEpoch, transactionVersion } = write
+    const { producerId, producerEpoch, coordinatorEpoch } = write
     const timestampMs = this.#runtime.clock.nowMs()
     for (const { topic, partition: index } of write.partitions) {
       const partition = this.#partitions.get(topic, index)

@@ -140,7 +140,7 @@ const CODES = {
 /** The name of an error, spelled as Kafka spells it; 'NONE' is success. */
 export type ErrorCode = keyof typeof CODES
 
-const NAMES = new Map<number, ErrorCode>(
+const NAMES: ReadonlyMap<number, ErrorCode> = new Map(
   (Object.entries(CODES) as [ErrorCode, number][]).map(([name, code]) => [code, name]),
 )
 

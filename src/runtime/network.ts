@@ -72,7 +72,7 @@ class NodeSocket implements Socket {
     // Both are missing when the peer has already gone.
     this.remoteAddress = socket.remoteAddress ?? ''
     this.remotePort = socket.remotePort ?? 0
-    socket.on('data', (chunk) => this.onData(chunk as Uint8Array))
+    socket.on('data', (chunk) => this.onData(chunk))
     socket.on('end', () => this.onEnd())
     socket.on('drain', () => this.onDrain())
     socket.on('error', (error) => {

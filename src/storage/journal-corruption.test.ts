@@ -33,16 +33,14 @@ function flip(disk: SimDisk, path: string, position: number): void {
 }
 
 async function refusal(disk: SimDisk, afterLsn = 0): Promise<CorruptionError> {
-  const before = await Promise.all((await disk.list(DIRECTORY)).map((name) => disk.readFile(`${DIRECTORY}/${name}`)))
+  const before = (await disk.list(DIRECTORY)).map((name) => disk.readFile(`${DIRECTORY}/${name}`))
   const error = await openJournal(disk, { ...options, afterLsn }).then(
     () => new Error('it opened'),
     (refused: unknown) => refused,
   )
   expect(error).toBeInstanceOf(CorruptionError)
   // A refusal changes nothing, so that it is given again and can be looked into.
-  expect(await Promise.all((await disk.list(DIRECTORY)).map((name) => disk.readFile(`${DIRECTORY}/${name}`)))).toEqual(
-    before,
-  )
+  expect((await disk.list(DIRECTORY)).map((name) => disk.readFile(`${DIRECTORY}/${name}`))).toEqual(before)
   return error as CorruptionError
 }
 

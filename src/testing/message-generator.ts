@@ -17,7 +17,23 @@ const BYTES_MAX = 40
 /** Out of 8: how often a nullable value is null, and a tagged one is left at its default. */
 const NULL_IN_8 = 2
 const TAG_DEFAULT_IN_8 = 4
-const CHARACTERS = ['a', 'b', 'z', 'Z', '0', '.', '-', '_', ' ', '\0', '\ufeff', 'é', 'ß', '漢', '😀']
+const CHARACTERS: readonly string[] = [
+  'a',
+  'b',
+  'z',
+  'Z',
+  '0',
+  '.',
+  '-',
+  '_',
+  ' ',
+  '\0',
+  '\ufeff',
+  'é',
+  'ß',
+  '漢',
+  '😀',
+]
 
 export function randomRequest<A extends Api>(api: A, version: number, random: Random): RequestOf<A> {
   return randomFields(api.request, version, isFlexible(api, version), random) as RequestOf<A>

@@ -351,7 +351,7 @@ export class SimDisk implements FileSystem {
   ): Promise<T> {
     if (this.#operations > this.#crashAt) return await never()
     let result: T | undefined
-    let error: unknown
+    let error: Error | undefined
     const code = this.#faultOf(operation, path)
     if (code !== undefined) {
       onFault()
@@ -360,7 +360,7 @@ export class SimDisk implements FileSystem {
       try {
         result = act()
       } catch (thrown) {
-        error = thrown
+        error = thrown as Error
       }
     }
     if (operation !== 'read') {

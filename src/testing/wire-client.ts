@@ -31,7 +31,10 @@ export class WireClient implements Disposable {
     socket.onClose = () => this.#onClose()
   }
 
-  static async connect(network: Network, address: { readonly host: string; readonly port: number }): Promise<WireClient> {
+  static async connect(
+    network: Network,
+    address: { readonly host: string; readonly port: number },
+  ): Promise<WireClient> {
     return new WireClient(await network.connect(address))
   }
 
@@ -120,7 +123,9 @@ export class WireClient implements Disposable {
 
   #onClose(): void {
     this.isClosed = true
-    for (const { reject } of this.#waiting.values()) reject(new ConnectionClosed('the broker closed the connection'))
+    for (const waiting of this.#waiting.values()) {
+      waiting.reject(new ConnectionClosed('the broker closed the connection'))
+    }
     this.#waiting.clear()
     this.#closed.resolve()
   }

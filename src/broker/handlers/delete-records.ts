@@ -43,7 +43,8 @@ function deleteBelow(
   const offset = requested === HIGH_WATERMARK ? highWatermark : requested
   if (offset < 0 || offset > highWatermark) return refused('OFFSET_OUT_OF_RANGE')
   // Going back is no error: what is asked for is already so. It still waits for what made it so.
-  if (offset <= logStartOffset) return { errorCode: 'NONE', lowWatermark: logStartOffset, lsn: broker.store.appendedLsn }
+  if (offset <= logStartOffset)
+    return { errorCode: 'NONE', lowWatermark: logStartOffset, lsn: broker.store.appendedLsn }
   const lsn = broker.store.setLogStartOffset(partition.log, offset)
   partition.state.setLogStartOffset(offset)
   partition.wake()

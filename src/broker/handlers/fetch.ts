@@ -94,14 +94,24 @@ async function readUntilEnough(
   const waitDeadlineMs = clock.monotonicMs() + Math.max(0, request.maxWaitMs)
   for (;;) {
     const found = session.targets.map((target) => find(broker, target, usesTopicIds))
-    const reads = await readAll(broker, request, context, session.targets, found, isolationLevel, usesTopicIds, replicaId)
+    const reads = await readAll(
+      broker,
+      request,
+      context,
+      session.targets,
+      found,
+      isolationLevel,
+      usesTopicIds,
+      replicaId,
+    )
     let bytes = 0
     let hasError = false
     for (const { status } of reads) {
       bytes += status.recordBytes
       hasError ||= status.errorCode !== 'NONE'
     }
-    if (hasError || bytes >= request.minBytes || reads.length === 0 || clock.monotonicMs() >= waitDeadlineMs) return reads
+    if (hasError || bytes >= request.minBytes || reads.length === 0 || clock.monotonicMs() >= waitDeadlineMs)
+      return reads
     // What became readable while the disk was being read is news already; checking and watching share a tick.
     const hasMoved = reads.some(({ partition, limit }) => partition?.readLimit(isolationLevel) !== limit)
     if (!hasMoved && (await newsOf(clock, found, waitDeadlineMs, context)) === 'connection closed') return reads
@@ -136,7 +146,9 @@ async function readAll(
       continue
     }
     const refusal =
-      replicaId >= 0 ? 'NOT_LEADER_OR_FOLLOWER' : checkLeaderEpoch(target.currentLeaderEpoch, broker.partitions.leaderEpoch)
+      replicaId >= 0
+        ? 'NOT_LEADER_OR_FOLLOWER'
+        : checkLeaderEpoch(target.currentLeaderEpoch, broker.partitions.leaderEpoch)
     const { state } = partition
     if (refusal !== 'NONE') {
       reads.push(failed(target, partition, refusal))

@@ -40,7 +40,7 @@ export const listOffsetsHandler = defineHandler(listOffsets, {
       request.topics.map(async (topic) => ({
         name: topic.name,
         partitions: await Promise.all(
-          topic.partitions.map((partition) => {
+          topic.partitions.map(async (partition) => {
             const index = partition.partitionIndex
             if (repeated.has(`${topic.name}:${index}`)) return failed(index, 'INVALID_REQUEST')
             return listOne(broker, request, topic.name, partition, apiVersion)

@@ -49,6 +49,7 @@ export function endOf(
   const endOffset = next === -1 ? logEndOffset : (starts[next]?.startOffset ?? logEndOffset)
   const own = next === -1 ? starts.at(-1) : starts[next - 1]
   // Asked for an epoch older than all that is left: it ended where the log begins.
-  if (own === undefined) return { leaderEpoch, endOffset: next === -1 ? endOffset : Math.max(endOffset, logStartOffset) }
+  if (own === undefined)
+    return { leaderEpoch, endOffset: next === -1 ? endOffset : Math.max(endOffset, logStartOffset) }
   return { leaderEpoch: own.epoch, endOffset }
 }

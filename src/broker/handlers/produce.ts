@@ -88,7 +88,13 @@ function checkItem(broker: BrokerServices, item: ProduceItem, context: RequestCo
     refuse(item, 'INVALID_TOPIC_EXCEPTION', `${item.partition?.topic.name} is written by the broker only`)
     return
   }
-  const checked = validateBatch(records, partition.config, context.apiVersion, context.nowMs, broker.config.maxDecompressedBytes)
+  const checked = validateBatch(
+    records,
+    partition.config,
+    context.apiVersion,
+    context.nowMs,
+    broker.config.maxDecompressedBytes,
+  )
   if ('errorCode' in checked) {
     refuse(item, checked.errorCode, checked.message, checked.recordErrors)
   } else {
@@ -134,7 +140,11 @@ function appendAll(broker: BrokerServices, items: readonly ProduceItem[], contex
       case 'duplicate':
         // The first try may not be durable yet; this answer must not be given before that one may be.
         lsn = broker.store.appendedLsn
-        succeed(item, decision.baseOffset, partition.config.messageTimestampType === 'LogAppendTime' ? decision.timestampMs : -1)
+        succeed(
+          item,
+          decision.baseOffset,
+          partition.config.messageTimestampType === 'LogAppendTime' ? decision.timestampMs : -1,
+        )
         break
       case 'refuse':
         refuse(item, decision.error, decision.message)

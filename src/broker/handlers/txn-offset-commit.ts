@@ -35,9 +35,7 @@ export const txnOffsetCommitHandler = defineHandler(txnOffsetCommit, {
         continue
       }
       if (errorCode === 'NONE') {
-        return broker.groups.run((coordinator) =>
-          coordinator.txnOffsetCommit(request, GroupRuntime.contextOf(context)),
-        )
+        return broker.groups.run((coordinator) => coordinator.txnOffsetCommit(request, GroupRuntime.contextOf(context)))
       }
       return refuseTxnOffsetCommit(request, partitionErrorForTxnOffsetCommit(errorCode, context.apiVersion))
     }

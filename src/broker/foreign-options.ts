@@ -1,0 +1,127 @@
+/**
+ * Kafka options that this broker does not have: those that may be ignored, so that a real server.properties starts, and
+ * those that must not be, because they would protect something.
+ */
+
+/** Kafka options without a meaning on one node of one process, or whose part of Kafka is not here; whole names. */
+const IGNORED_NAMES: ReadonlySet<string> = new Set([
+  'alter.config.policy.class.name',
+  'auto.include.jmx.reporter',
+  'auto.leader.rebalance.enable',
+  'background.threads',
+  'broker.heartbeat.interval.ms',
+  'broker.id.generation.enable',
+  'broker.session.timeout.ms',
+  'client.quota.callback.class',
+  'config.providers',
+  'connection.failed.authentication.delay.ms',
+  'controlled.shutdown.enable',
+  'controlled.shutdown.max.retries',
+  'controlled.shutdown.retry.backoff.ms',
+  'cordoned.log.dirs',
+  'create.topic.policy.class.name',
+  'delete.records.purgatory.purge.interval.requests',
+  'early.start.listeners',
+  'eligible.leader.replicas.enable',
+  'fetch.purgatory.purge.interval.requests',
+  'follower.fetch.last.tiered.offset.enable',
+  'initial.broker.registration.timeout.ms',
+  'inter.broker.listener.name',
+  'inter.broker.protocol.version',
+  'leader.imbalance.check.interval.seconds',
+  'leader.imbalance.per.broker.percentage',
+  'listener.security.protocol.map',
+  'log.cleaner.backoff.ms',
+  'log.cleaner.dedupe.buffer.size',
+  'log.cleaner.enable',
+  'log.cleaner.io.buffer.load.factor',
+  'log.cleaner.io.buffer.size',
+  'log.cleaner.io.max.bytes.per.second',
+  'log.cleaner.min.cleanable.ratio',
+  'log.cleaner.threads',
+  'log.dir.failure.timeout.ms',
+  'log.local.retention.bytes',
+  'log.local.retention.ms',
+  'log.message.downconversion.enable',
+  'log.message.format.version',
+  'log.preallocate',
+  'log.retention.check.interval.ms',
+  'max.connection.creation.rate',
+  'max.connections.per.ip.overrides',
+  'message.downconversion.enable',
+  'metadata.log.dir',
+  'node.rack',
+  'num.io.threads',
+  'num.network.threads',
+  'num.recovery.threads.per.data.dir',
+  'num.replica.alter.log.dirs.threads',
+  'num.replica.fetchers',
+  'offsets.commit.required.acks',
+  'offsets.commit.timeout.ms',
+  'offsets.load.buffer.size',
+  'offsets.topic.compression.codec',
+  'offsets.topic.replication.factor',
+  'process.roles',
+  'producer.purgatory.purge.interval.requests',
+  'queued.max.requests',
+  'request.timeout.ms',
+  'reserved.broker.max.id',
+  'security.inter.broker.protocol',
+  'server.max.startup.time.ms',
+  'socket.connection.setup.timeout.max.ms',
+  'socket.connection.setup.timeout.ms',
+  'socket.listen.backlog.size',
+  'socket.receive.buffer.bytes',
+  'socket.send.buffer.bytes',
+  'telemetry.max.bytes',
+  'transaction.state.log.load.buffer.size',
+  'transaction.state.log.min.isr',
+  'transaction.state.log.replication.factor',
+  'unclean.leader.election.enable',
+  'unclean.leader.election.interval.ms',
+  'unstable.api.versions.enable',
+  'unstable.feature.versions.enable',
+])
+
+/** The same for whole families. */
+const IGNORED_PREFIXES: readonly string[] = [
+  'alter.log.dirs.replication.quota.',
+  'confluent.',
+  'controller.',
+  'group.consumer.',
+  'group.coordinator.',
+  'group.share.',
+  'group.streams.',
+  'kafka.metrics.',
+  'log.flush.',
+  'metadata.',
+  'metric.reporters',
+  'metrics.',
+  'quota.window.',
+  'remote.log.',
+  'replica.',
+  'replication.quota.',
+  'share.coordinator.',
+  'zookeeper.',
+]
+
+export function isIgnoredOption(name: string): boolean {
+  return IGNORED_NAMES.has(name) || IGNORED_PREFIXES.some((prefix) => name.startsWith(prefix))
+}
+
+/** Options that would protect something. Not among the ignored: whoever sets one must hear that it is not done. */
+const SECURITY_PREFIXES: readonly string[] = [
+  'allow.everyone.if.no.acl.found',
+  'authorizer.',
+  'delegation.token.',
+  'listener.name.',
+  'principal.builder.',
+  'sasl.',
+  'security.providers',
+  'ssl.',
+  'super.users',
+]
+
+export function isSecurityOption(name: string): boolean {
+  return SECURITY_PREFIXES.some((prefix) => name.startsWith(prefix))
+}
