@@ -208,3 +208,44 @@ describe.each(Object.entries(workloads))('%s', (_, workload) => {
     }
   })
 })
+
+test('with durability os, a power cut leaves a prefix that holds the last checkpoint, a kill leaves everything', {
+  timeout: 120_000,
+}, async () => {
+  async function run(crashAt: number) {
+    const disk = new SimDisk()
+    disk.crashAt(crashAt)
+    const life = new ModelledStore(disk, 1, 'os')
+    let checkpointed = 0
+    const work = async () => {
+      await life.open()
+      for (const log of [orders, payments[0] as LogName]) life.create(log)
+      for (let round = 0; round < 4; round++) {
+        for (let count = 0; count < 4; count++) life.append(orders, payments[0] as LogName)
+        await life.acknowledge()
+        if (round % 2 === 0) continue
+        const count = life.steps.length
+        await life.store?.checkpoint()
+        checkpointed = count
+      }
+    }
+    await Promise.race([work(), disk.crashed])
+    return { life, checkpointed }
+  }
+  const { operations } = (await run(Number.POSITIVE_INFINITY)).life.disk
+  for (let crashAt = 0; crashAt < operations; crashAt++) {
+    const { life, checkpointed } = await run(crashAt)
+    try {
+      const killed = await openOn(life.disk.kill(), new SimClock(), 'os')
+      await loadLogs(killed)
+      await checkRecovered(killed, life.steps, life.acknowledged)
+      for (let damage = 0; damage < DAMAGES; damage += 2) {
+        const found = await openOn(life.disk.crash(new SimRandom(crashAt * 1000 + damage)), new SimClock(), 'os')
+        await loadLogs(found)
+        await checkRecovered(found, life.steps, checkpointed)
+      }
+    } catch (error) {
+      throw new Error(`crash at operation ${crashAt}`, { cause: error })
+    }
+  }
+})
