@@ -25,7 +25,12 @@ export interface AppendContext {
 export type AppendDecision =
   | { readonly kind: 'append' }
   /** Written already: answer success with these. */
-  | { readonly kind: 'duplicate'; readonly baseOffset: number; readonly lastOffset: number; readonly timestampMs: number }
+  | {
+      readonly kind: 'duplicate'
+      readonly baseOffset: number
+      readonly lastOffset: number
+      readonly timestampMs: number
+    }
   | { readonly kind: 'refuse'; readonly error: ErrorCode; readonly message: string }
 
 /** A batch that was seen while its transaction was being verified, and may not have been appended. */

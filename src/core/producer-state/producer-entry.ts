@@ -23,6 +23,8 @@ export interface ProducerEntry {
   currentTransactionFirstOffset: number | undefined
   /** At most BATCHES_RETAINED, oldest first; all of `producerEpoch`. */
   batches: StoredBatch[]
+  /** Nothing has come from it since then; `undefined` when something has since the last pass of the expiry. */
+  silentSinceMs: number | undefined
 }
 
 export function newProducerEntry(producerId: number): ProducerEntry {
@@ -33,15 +35,16 @@ export function newProducerEntry(producerId: number): ProducerEntry {
     lastTimestampMs: NO_TIMESTAMP,
     currentTransactionFirstOffset: undefined,
     batches: [],
+    silentSinceMs: undefined,
   }
 }
 
 export function fromStored(stored: StoredProducerState): ProducerEntry {
-  return { ...stored, batches: [...stored.batches] }
+  return { ...stored, batches: [...stored.batches], silentSinceMs: stored.lastTimestampMs }
 }
 
-export function toStored(entry: ProducerEntry): StoredProducerState {
-  return { ...entry, batches: [...entry.batches] }
+export function toStored({ silentSinceMs: _, ...stored }: ProducerEntry): StoredProducerState {
+  return { ...stored, batches: [...stored.batches] }
 }
 
 /** NO_SEQUENCE when no batch of the epoch is known: the next one has to begin at 0 then. */

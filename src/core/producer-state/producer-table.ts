@@ -11,6 +11,12 @@ import type { PendingVerification } from './append-check.ts'
 import { BATCHES_RETAINED, fromStored, newProducerEntry, toStored } from './producer-entry.ts'
 import type { ProducerEntry } from './producer-entry.ts'
 
+/**
+ * Producers whose refused batches are remembered at a time; the oldest is forgotten for one more. Unlike entries these
+ * are made by batches that nobody has accepted, so their number must not depend on who asks.
+ */
+export const PENDING_VERIFICATIONS_MAX = 10_000
+
 export class ProducerTable {
   readonly #entries = new Map<number, ProducerEntry>()
   readonly #pending = new Map<number, PendingVerification>()
@@ -35,9 +41,13 @@ export class ProducerTable {
   notePendingVerification(header: BatchHeader, nowMs: number): void {
     const { producerId, producerEpoch, baseSequence } = header
     const before = this.#pending.get(producerId)
+    // A batch of an older epoch comes too late; it must not make the newer one forgotten.
+    if (before !== undefined && producerEpoch < before.producerEpoch) return
     const isSameEpoch = before?.producerEpoch === producerEpoch
     const lowestSequence = isSameEpoch ? Math.min(before.lowestSequence, baseSequence) : baseSequence
+    this.#pending.delete(producerId)
     this.#pending.set(producerId, { producerEpoch, lowestSequence, seenMs: nowMs })
+    if (this.#pending.size > PENDING_VERIFICATIONS_MAX) this.#forgetOldestPending()
   }
 
   /** A data batch was appended. */
@@ -51,6 +61,7 @@ export class ProducerTable {
       entry.batches = [...entry.batches.slice(-(BATCHES_RETAINED - 1)), batch]
     }
     entry.lastTimestampMs = header.maxTimestamp
+    entry.silentSinceMs = undefined
     return entry
   }
 
@@ -65,14 +76,24 @@ export class ProducerTable {
     if (entry.producerEpoch !== header.producerEpoch) this.#beginEpoch(entry, header.producerEpoch)
     entry.coordinatorEpoch = coordinatorEpoch
     entry.lastTimestampMs = header.maxTimestamp
+    entry.silentSinceMs = undefined
     return entry
   }
 
-  /** Forgets producers without an open transaction that have been silent for `expirationMs`; one pass over all. */
+  /**
+   * Forgets producers without an open transaction that have been silent for `expirationMs`; one pass over all.
+   *
+   * Deviation: silence is counted from the first pass that finds nothing new, not from the timestamps of the records.
+   * Those are the client's: whoever writes records of last year must not be forgotten while it writes, or a repeated
+   * batch would be stored twice. Over a restart the timestamps have to do, until the producer writes again.
+   */
   expire(nowMs: number, expirationMs: number): number {
     let count = 0
     for (const [producerId, entry] of this.#entries) {
-      if (entry.currentTransactionFirstOffset !== undefined || nowMs - entry.lastTimestampMs < expirationMs) continue
+      if (entry.currentTransactionFirstOffset !== undefined) continue
+      // Also when the timestamps are ahead of the clock.
+      if (entry.silentSinceMs === undefined || entry.silentSinceMs > nowMs) entry.silentSinceMs = nowMs
+      if (nowMs - entry.silentSinceMs < expirationMs) continue
       this.#entries.delete(producerId)
       count += 1
     }
@@ -90,6 +111,13 @@ export class ProducerTable {
     this.#entries.clear()
     this.#pending.clear()
     for (const state of states) this.#entries.set(state.producerId, fromStored(state))
+  }
+
+  #forgetOldestPending(): void {
+    for (const producerId of this.#pending.keys()) {
+      this.#pending.delete(producerId)
+      return
+    }
   }
 
   #entryOf(producerId: number): ProducerEntry {
