@@ -126,7 +126,10 @@ export class PartitionState {
 
   /** 'NONE', or why the marker must not be appended. Changes nothing. */
   decideMarker(marker: MarkerToCheck): ErrorCode {
-    return checkMarker(this.#producers.get(marker.producerId), marker)
+    const entry = this.#producers.get(marker.producerId)
+    // There is nothing of this producer here to end, and no room to remember its epoch.
+    if (entry === undefined && this.#producers.size >= this.#options.producerIdsMax) return 'POLICY_VIOLATION'
+    return checkMarker(entry, marker)
   }
 
   /**

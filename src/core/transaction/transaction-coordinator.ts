@@ -8,7 +8,10 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { ErrorCode } from '../../protocol/error-codes.ts'
-import type { AddOffsetsToTxnRequest, AddOffsetsToTxnResponseDraft } from '../../protocol/messages/add-offsets-to-txn.ts'
+import type {
+  AddOffsetsToTxnRequest,
+  AddOffsetsToTxnResponseDraft,
+} from '../../protocol/messages/add-offsets-to-txn.ts'
 import type {
   AddPartitionsToTxnRequest,
   AddPartitionsToTxnResponseDraft,
@@ -90,7 +93,7 @@ export interface MarkerOutcome extends TopicPartition {
   readonly errorCode: ErrorCode
 }
 
-/** Tombstones written by one pass of the expiry; the rest follows at the next scan. */
+/** Tombstones written by one pass of the expiry: they share a journal frame (KAFKA-13099). */
 const EXPIRED_IDS_PER_PASS_MAX = 10_000
 const FIRST_EPOCH_RAISING_END_TXN_VERSION = 5
 
@@ -145,14 +148,14 @@ export class TransactionCoordinator {
       },
     })
     const { transactionalId, producerId, producerEpoch, transactionTimeoutMs: timeoutMs } = request
+    const isResuming = producerId !== NO_PRODUCER_ID
+    if (transactionalId === '' || isResuming !== (producerEpoch !== NO_PRODUCER_EPOCH)) return refuse('INVALID_REQUEST')
     if (transactionalId === null) {
       return {
         records: [],
         reply: { errorCode: 'NONE', producerId: this.#options.nextProducerId(), producerEpoch: 0 },
       }
     }
-    const isResuming = producerId !== NO_PRODUCER_ID
-    if (transactionalId === '' || isResuming !== (producerEpoch !== NO_PRODUCER_EPOCH)) return refuse('INVALID_REQUEST')
     if (request.keepPreparedTxn) return refuse('UNSUPPORTED_VERSION')
     if (request.enable2Pc) return refuse('TRANSACTIONAL_ID_AUTHORIZATION_FAILED')
     if (timeoutMs <= 0 || timeoutMs > this.#options.maxTimeoutMs) return refuse('INVALID_TRANSACTION_TIMEOUT')
@@ -240,8 +243,8 @@ export class TransactionCoordinator {
     if (txn.producerEpoch !== producerEpoch) return all('PRODUCER_FENCED')
     if (mode === 'verify') {
       const isOngoing = txn.state === 'Ongoing'
-      const reply = partitions.map((each): ErrorCode =>
-        isOngoing && containsPartition(txn, each) ? 'NONE' : 'TRANSACTION_ABORTABLE',
+      const reply = partitions.map(
+        (each): ErrorCode => (isOngoing && containsPartition(txn, each) ? 'NONE' : 'TRANSACTION_ABORTABLE'),
       )
       return { records: [], reply }
     }
@@ -368,8 +371,11 @@ export class TransactionCoordinator {
       }
     }
     if (this.#nextExpirationScanMs !== undefined && nowMs >= this.#nextExpirationScanMs) {
-      this.#nextExpirationScanMs = nowMs + this.#options.expirationScanIntervalMs
-      records.push(...this.#expired(nowMs))
+      const expired = this.#expired(nowMs)
+      records.push(...expired)
+      // More may have expired than one pass takes: then the next pass follows at once.
+      const waitMs = expired.length < EXPIRED_IDS_PER_PASS_MAX ? this.#options.expirationScanIntervalMs : 0
+      this.#nextExpirationScanMs = nowMs + waitMs
     }
     return { records }
   }

@@ -1,6 +1,9 @@
 /** ListTransactions and DescribeTransactions: questions about the coordinator's state (KIP-664, KIP-994, KIP-1152). */
 import type { DescribeTransactionsResponseDraft } from '../../protocol/messages/describe-transactions.ts'
-import type { ListTransactionsRequest, ListTransactionsResponseDraft } from '../../protocol/messages/list-transactions.ts'
+import type {
+  ListTransactionsRequest,
+  ListTransactionsResponseDraft,
+} from '../../protocol/messages/list-transactions.ts'
 import { NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_TIMESTAMP } from '../../protocol/record-batch.ts'
 import { TRANSACTION_STATES } from './transaction-metadata.ts'
 import type { TransactionMetadata, TransactionState } from './transaction-metadata.ts'

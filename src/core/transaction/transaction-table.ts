@@ -66,7 +66,9 @@ export const END_TXN_V2: Readonly<Record<TransactionState, Readonly<Record<EndTx
   },
   CompleteAbort: {
     commit: 'INVALID_TXN_STATE',
-    'commit-retry': 'INVALID_TXN_STATE',
+    // Deviation: INVALID_TXN_STATE in Kafka, as if the producer were at fault. It lost a race against the coordinator's
+    // timeout, or against a newer instance of itself: it is fenced, as with version 1 (KAFKA-20785).
+    'commit-retry': 'PRODUCER_FENCED',
     abort: 'prepare-abort',
     'abort-retry': 'repeated',
   },
