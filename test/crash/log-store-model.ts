@@ -139,8 +139,8 @@ export class ModelledStore {
     return this.#random
   }
 
-  async open(limits: Partial<StorageLimits> = {}): Promise<LogStore> {
-    this.store = await openOn(this.disk, this.clock, this.#durability, { ...TINY_LIMITS, ...limits })
+  async open(durability: Durability = this.#durability): Promise<LogStore> {
+    this.store = await openOn(this.disk, this.clock, durability)
     return this.store
   }
 
