@@ -321,6 +321,13 @@ ok       data-directory  data  generation=2 checkpointLsn=13 cleanShutdown=yes f
     },
   )
 
+  test('behind a damaged segment no damage is made up', async () => {
+    await flip(fileSystem, `${FIRST}.log`, 340)
+    const { out } = await verify(ORDERS)
+    expect(out.match(/^DAMAGED {2}.*/gm)).toEqual([expect.stringContaining('orders-0/00000000000000000000.log')])
+    expect(out).toContain('note: not all of it can be read, so nothing is said about its transactions')
+  })
+
   test('an index entry that points to no batch is damage of the index alone', async () => {
     await overwrite(fileSystem, `${FIRST}.index`, Uint8Array.of(0, 0, 0, 3, 0, 0, 0, 116))
     expect(await damageOf(DATA)).toBe(

@@ -6,7 +6,8 @@ export type ShownBytes =
   | { readonly base64: string; readonly bytes?: number }
   | null
 
-// Letters, marks, signs and spaces, line ends and tabs; not what moves a terminal's cursor or colours it.
+const WHOLE = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+// What moves a terminal's cursor or colours it, and what no font shows. Line ends and tabs are let through before.
 const UNPRINTABLE = /[\p{Cc}\p{Cn}\p{Co}\p{Cs}]/u
 
 export function shownBytes(bytes: Uint8Array | null, bytesMax: number): ShownBytes {
@@ -21,7 +22,9 @@ export function shownBytes(bytes: Uint8Array | null, bytesMax: number): ShownByt
 /** @param isCut  the last character may be there in part: it is left out */
 function printable(bytes: Uint8Array, isCut: boolean): string | undefined {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes, { stream: isCut })
+    const text = isCut
+      ? new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes, { stream: true })
+      : WHOLE.decode(bytes)
     return UNPRINTABLE.test(text.replace(/[\t\n\r]/g, ' ')) ? undefined : text
   } catch {
     // Not UTF-8, which is the answer.

@@ -29,7 +29,7 @@ export async function* checkLog(
   log: PartitionLog,
   journalDirectory: string,
 ): AsyncGenerator<FileCheck> {
-  const walk = new TransactionWalk(log.logStartOffset === 0 && (log.segments[0]?.baseOffset ?? 0) === 0)
+  let walk = new TransactionWalk(log.logStartOffset === 0 && (log.segments[0]?.baseOffset ?? 0) === 0)
   const partition = new FileCheck(log.directory, 'partition')
   const totals = { batches: 0, records: 0 }
   const names = await listIfThere(inspection, log.directory)
@@ -54,7 +54,11 @@ export async function* checkLog(
       yield* checked.files.values()
       totals.batches += checked.batchCount
       totals.records += checked.recordCount
-      isWhole &&= checked.files.get('log')?.isDamaged === false
+      if (checked.files.get('log')?.isDamaged !== false) {
+        isWhole = false
+        // What follows is looked at by itself: transactions may have begun in what could not be read.
+        walk = new TransactionWalk(false)
+      }
     }
     yield* checkSmallFiles(inspection, log.directory, names, log)
     const known = new Set(log.segments.map(({ baseOffset }) => baseOffset))
@@ -72,7 +76,7 @@ export async function* checkLog(
       totals.records += header.recordCount
     }
   }
-  describe(partition, walk, totals)
+  describe(partition, isWhole ? walk : undefined, totals)
   Object.assign(partition.details, { topicId: log.topicId, logStartOffset: log.logStartOffset })
   Object.assign(partition.details, {
     logEndOffset: log.logEndOffset,
@@ -85,7 +89,8 @@ export async function* checkLog(
 export async function* checkLoneDirectory(inspection: Inspection, directory: string): AsyncGenerator<FileCheck> {
   const names = (await listIfThere(inspection, directory)) ?? []
   const segments = await loneSegments(inspection, directory, names)
-  const walk = new TransactionWalk(segments[0]?.baseOffset === 0)
+  let walk = new TransactionWalk(segments[0]?.baseOffset === 0)
+  let isWhole = true
   const partition = new FileCheck(directory, 'partition')
   const totals = { batches: 0, records: 0 }
   let expectedOffset: number | undefined
@@ -101,15 +106,30 @@ export async function* checkLoneDirectory(inspection: Inspection, directory: str
     yield* checked.files.values()
     totals.batches += checked.batchCount
     totals.records += checked.recordCount
-    expectedOffset = checked.files.get('log')?.isDamaged === false ? checked.endOffset : undefined
+    expectedOffset = checked.endOffset
+    if (checked.files.get('log')?.isDamaged !== false) {
+      isWhole = false
+      expectedOffset = undefined
+      walk = new TransactionWalk(false)
+    }
   }
   yield* checkSmallFiles(inspection, directory, names, undefined)
-  describe(partition, walk, totals)
+  describe(partition, isWhole ? walk : undefined, totals)
   yield partition
 }
 
-function describe(partition: FileCheck, walk: TransactionWalk, totals: { batches: number; records: number }): void {
-  Object.assign(partition.details, totals, {
+/** @param walk  `undefined` when not all could be read */
+function describe(
+  partition: FileCheck,
+  walk: TransactionWalk | undefined,
+  totals: { batches: number; records: number },
+): void {
+  Object.assign(partition.details, totals)
+  if (walk === undefined) {
+    partition.note('not all of it can be read, so nothing is said about its transactions')
+    return
+  }
+  Object.assign(partition.details, {
     producers: walk.producerCount,
     committedTransactions: walk.committed,
     abortedTransactions: walk.aborted,

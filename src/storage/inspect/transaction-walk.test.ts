@@ -81,6 +81,15 @@ describe('a walk over a log', () => {
     expect(later.walk.notes()).toEqual([])
   })
 
+  test('does not claim to know where a transaction began that it may have met on the way', () => {
+    const later = new Walked(false).data(inTransaction(1, 4))
+    expect(later.marker('ABORT', 1)).toMatchObject({ firstOffset: undefined, lastOffset: 1 })
+    later.data(inTransaction(1, 5))
+    expect(later.marker('ABORT', 1)).toMatchObject({ firstOffset: 2, lastOffset: 3 })
+    later.marker('ABORT', 1)
+    expect(later.walk.notes()).toEqual([expect.stringContaining('1 marker without records')])
+  })
+
   test('notes sequences that do not follow, and tells the first few', () => {
     const walked = new Walked().data(of(1, 0), 3).data(of(1, 3))
     for (let round = 0; round < 7; round++) walked.data(of(1, 100 * (round + 1)))

@@ -19,6 +19,8 @@ interface WalkedProducer {
   /** NO_SEQUENCE: the next batch begins the epoch. */
   lastSequence: number
   firstOffset: number | undefined
+  /** A transaction that this one has open began where the walk saw it: not so for the first one met on the way. */
+  isSeenFromStart: boolean
 }
 
 /** Of each kind of oddity so many are told one by one. */
@@ -82,7 +84,8 @@ export class TransactionWalk {
       this.#open.set(producerId, { firstOffset: baseOffset, producerEpoch })
     }
     const lastSequence = baseSequence === NO_SEQUENCE ? (producer?.lastSequence ?? NO_SEQUENCE) : header.lastSequence
-    this.#producers.set(producerId, { producerEpoch, lastSequence, firstOffset })
+    const isSeenFromStart = producer?.isSeenFromStart ?? this.#isComplete
+    this.#producers.set(producerId, { producerEpoch, lastSequence, firstOffset, isSeenFromStart })
   }
 
   #addMarker(
@@ -92,11 +95,12 @@ export class TransactionWalk {
   ): WalkedAbort | undefined {
     const { producerId, producerEpoch, lastOffset } = header
     const firstOffset = producer?.firstOffset
+    const isSeenFromStart = producer?.isSeenFromStart ?? this.#isComplete
     const isSameEpoch = producer?.producerEpoch === producerEpoch
     this.#open.delete(producerId)
     const lastSequence = isSameEpoch ? producer.lastSequence : NO_SEQUENCE
-    this.#producers.set(producerId, { producerEpoch, lastSequence, firstOffset: undefined })
-    if (firstOffset === undefined && this.#isComplete) {
+    this.#producers.set(producerId, { producerEpoch, lastSequence, firstOffset: undefined, isSeenFromStart: true })
+    if (firstOffset === undefined && isSeenFromStart) {
       this.#idleMarkers.add(`${markerType} of producer ${producerId} at offset ${lastOffset}`)
       return undefined
     }
@@ -106,7 +110,7 @@ export class TransactionWalk {
     }
     this.aborted += 1
     const lastStableOffset = this.#isComplete ? (this.#firstOpenOffset ?? lastOffset + 1) : undefined
-    return { producerId, firstOffset, lastOffset, lastStableOffset }
+    return { producerId, firstOffset: isSeenFromStart ? firstOffset : undefined, lastOffset, lastStableOffset }
   }
 
   /** What somebody who looks for a fault wants to know, none of it damage. */
