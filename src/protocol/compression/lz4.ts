@@ -7,8 +7,8 @@
  * The library has no limit of its own and most frames do not state their size, so the size is found first by walking
  * the lengths inside the blocks, without writing a byte. Source: the LZ4 frame and block format descriptions.
  */
-import { compressFrameSync, decompressFrameSync } from 'lz4-napi'
 import { asBuffer, DecodeError } from '../../base/bytes.ts'
+import { nativeLz4 } from './native.ts'
 
 const FRAME_MAGIC = 0x184d2204
 const FRAME_VERSION = 1
@@ -30,13 +30,13 @@ const BLOCK_BYTES_MAX: readonly (number | undefined)[] = [
 ]
 
 export function lz4Compress(bytes: Uint8Array): Uint8Array {
-  return compressFrameSync(asBuffer(bytes))
+  return nativeLz4().compressFrameSync(asBuffer(bytes))
 }
 
 export function lz4Decompress(bytes: Uint8Array, maxBytes: number): Uint8Array {
   const input = asBuffer(bytes)
   const sizeBytes = decompressedSize(input, maxBytes)
-  const result = decompressFrameSync(input)
+  const result = nativeLz4().decompressFrameSync(input)
   if (result.length !== sizeBytes) throw new DecodeError(`lz4: ${result.length} bytes, ${sizeBytes} expected`)
   return result
 }

@@ -5,8 +5,8 @@
  *
  * Every raw block states its decompressed size in front; it is checked before anything is allocated.
  */
-import { compressSync, uncompressSync } from 'snappy'
 import { asBuffer, ByteReader, ByteWriter, DecodeError } from '../../base/bytes.ts'
+import { nativeSnappy } from './native.ts'
 
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00])
 const XERIAL_HEADER_BYTES = 16
@@ -27,7 +27,7 @@ export function snappyCompress(bytes: Uint8Array): Uint8Array {
   writer.int32(XERIAL_VERSION)
   writer.int32(XERIAL_VERSION)
   for (let position = 0; position < input.length; position += XERIAL_BLOCK_BYTES) {
-    const block = compressSync(input.subarray(position, position + XERIAL_BLOCK_BYTES))
+    const block = nativeSnappy().compressSync(input.subarray(position, position + XERIAL_BLOCK_BYTES))
     writer.int32(block.length)
     writer.chunk(block)
   }
@@ -57,7 +57,7 @@ function decompressRaw(block: Uint8Array, maxBytes: number): Uint8Array {
   if (stated > block.length * EXPANSION_MAX) {
     throw new DecodeError(`snappy block of ${block.length} bytes states ${stated} bytes`)
   }
-  const result = uncompressSync(block)
+  const result = nativeSnappy().uncompressSync(block)
   if (typeof result === 'string') throw new DecodeError('snappy gave text for bytes')
   return result
 }
