@@ -307,7 +307,7 @@ ok       data-directory  data  generation=2 checkpointLsn=13 cleanShutdown=yes f
         expect(code, `${name}: ${out}`).toBe(1)
         const [first, second] = out.split('\n')
         expect(first, name).toMatch(/^DAMAGED {2}/)
-        expect(second, name).toContain(`${path} position `)
+        expect(second, name).toContain(`${path.slice(1)} position `)
         expect(second, name).toMatch(/position \d+: .+\. .+\.$/)
         expect(out, name).not.toMatch(/^\s+at /m)
         // What can be read of it is printed; the rest is an error in one line, never a stack.
@@ -332,7 +332,7 @@ ok       data-directory  data  generation=2 checkpointLsn=13 cleanShutdown=yes f
     await overwrite(fileSystem, `${FIRST}.index`, Uint8Array.of(0, 0, 0, 3, 0, 0, 0, 116))
     expect(await damageOf(DATA)).toBe(
       `DAMAGED  offset-index  data/orders-0/00000000000000000000.index  sizeBytes=16 entries=2\n` +
-        `         ${FIRST}.index position 0: entry 0 points to position 116, where no batch begins. ` +
+        `         ${FIRST.slice(1)}.index position 0: entry 0 points to position 116, where no batch begins. ` +
         'Nothing is lost: remove the file while the broker is stopped, and the next start builds it anew from the segment.',
     )
   })

@@ -113,12 +113,12 @@ const QUIET_AT_ZERO: ReadonlySet<string> = new Set([
 ])
 
 /** A file on one line, and below it what is to be said about it. */
-export function checkAsText({ path, kind, details, damage, notes, isDamaged }: FileCheck, shownPath: string): string {
+export function checkAsText({ kind, details, damage, notes, isDamaged }: FileCheck, shownPath: string): string {
   const told = Object.entries(details).filter(([name, value]) => value !== 0 || !QUIET_AT_ZERO.has(name))
   const what = told.length === 0 ? '' : `  ${fieldsAsText(Object.fromEntries(told))}`
   const lines = [`${isDamaged ? 'DAMAGED' : 'ok     '}  ${kind}  ${shownPath}${what}`]
   for (const { position, problem, meaning } of damage) {
-    lines.push(`         ${path} position ${position}: ${problem}. ${meaning}`)
+    lines.push(`         ${shownPath} position ${position}: ${problem}. ${meaning}`)
   }
   for (const note of notes) lines.push(`         note: ${note}`)
   return lines.join('\n')
