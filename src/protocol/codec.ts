@@ -7,7 +7,7 @@
  * version lacks hold their default. `bytes` and `records` are views of the input.
  *
  * Encoding trusts its caller: a value that does not fit its field is an assertion, and fields that the version does
- * not carry are left out silently.
+ * not carry are left out silently. Only error messages are cut, because they repeat what peers sent.
  *
  * Deviation: a nullable length below -1 is refused (Kafka reads it as null), and so is a tagged field whose content does
  * not fill its stated size.
@@ -246,11 +246,15 @@ function compileTagEncoder(
   }
 }
 
-function compileField(layout: Pick<FieldLayout, 'field' | 'nullable'>, version: number, flexible: boolean): FieldCodec {
-  const { field, nullable } = layout
+function compileField(
+  layout: Pick<FieldLayout, 'field' | 'nullable'> & { readonly name?: string },
+  version: number,
+  flexible: boolean,
+): FieldCodec {
+  const { field, nullable, name = '' } = layout
   switch (field.kind) {
     case 'string':
-      return stringCodec(nullable, flexible)
+      return stringCodec(nullable, flexible, ERROR_MESSAGE_NAME.test(name))
     case 'bytes':
     case 'records':
       return bytesCodec(nullable, flexible)
@@ -333,8 +337,16 @@ function lengthWriter(kind: 'int16' | 'int32', flexible: boolean): (writer: Byte
 }
 
 const STRING_BYTES_MAX = 0x7fff
+const ERROR_MESSAGE_NAME = /errorMessage$/i
+/** UTF-16 units; in UTF-8 they always fit a string. */
+const ERROR_MESSAGE_LENGTH_MAX = 4000
 
-function stringCodec(nullable: boolean, flexible: boolean): FieldCodec {
+function cutMessage(message: string): string {
+  return `${message.slice(0, ERROR_MESSAGE_LENGTH_MAX).toWellFormed()} …`
+}
+
+/** @param isErrorMessage  text for people, which repeats what a peer sent and is cut where that was long */
+function stringCodec(nullable: boolean, flexible: boolean, isErrorMessage: boolean): FieldCodec {
   const readLength = lengthReader('int16', flexible, nullable)
   const writeLength = lengthWriter('int16', flexible)
   return {
@@ -344,12 +356,13 @@ function stringCodec(nullable: boolean, flexible: boolean): FieldCodec {
       if (length > STRING_BYTES_MAX) throw new DecodeError(`string of ${length} bytes (${where(reader)})`)
       return length === -1 ? null : reader.string(length)
     },
-    encode(writer, value: string | null) {
-      if (value === null) {
+    encode(writer, given: string | null) {
+      if (given === null) {
         assert(nullable, 'null for a string that is not nullable')
         writeLength(writer, -1)
         return
       }
+      const value = isErrorMessage && given.length > ERROR_MESSAGE_LENGTH_MAX ? cutMessage(given) : given
       const byteLength = Buffer.byteLength(value)
       if (byteLength > STRING_BYTES_MAX) throw new AssertionError(`string of ${byteLength} bytes`)
       writeLength(writer, byteLength)

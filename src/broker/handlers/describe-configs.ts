@@ -7,6 +7,7 @@ import { clusterConfigEntries, nodeConfigEntries, topicConfigEntries } from '../
 import type { ConfigEntry } from '../config-entries.ts'
 import { BROKER_RESOURCE, TOPIC_RESOURCE } from '../config-resources.ts'
 import { configSourcesOf } from '../config-sources.ts'
+import { distinct } from '../distinct.ts'
 import { defineHandler } from '../handler.ts'
 import type { BrokerServices } from '../services.ts'
 
@@ -15,12 +16,18 @@ type Resource = DescribeConfigsRequest['resources'][number]
 export const describeConfigsHandler = defineHandler(describeConfigs, {
   minVersion: 1,
   maxVersion: 4,
-  deviations: ['only topics and the broker have configurations; other resource types are refused (INVALID_REQUEST)'],
+  deviations: [
+    'only topics and the broker have configurations; other resource types are refused (INVALID_REQUEST)',
+    'a resource that is named more than once is answered once',
+  ],
   async handle(broker, request) {
     // An empty decision: it waits until everything that it shows is durable.
     const found = await broker.catalogue.run(() => ({
       records: [],
-      reply: request.resources.map((resource) => ({ resource, entries: entriesOf(broker, resource) })),
+      reply: distinct(request.resources, resourceKey).map((resource) => ({
+        resource,
+        entries: entriesOf(broker, resource),
+      })),
     }))
     return {
       results: found.map(({ resource, entries }) => {
@@ -47,6 +54,10 @@ export const describeConfigsHandler = defineHandler(describeConfigs, {
     }
   },
 })
+
+function resourceKey({ resourceType, resourceName }: Resource): string {
+  return `${resourceType} ${resourceName}`
+}
 
 function entriesOf(
   broker: BrokerServices,

@@ -1,6 +1,7 @@
 /** DescribeGroups: state and members of classic groups. Rules: core/group. */
 import { describeGroups } from '../../protocol/messages/describe-groups.ts'
 import { GroupRuntime } from '../group-runtime.ts'
+import { distinct } from '../distinct.ts'
 import { defineHandler } from '../handler.ts'
 
 /** READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS, by their bits. Source: AclEntry.supportedOperations. */
@@ -9,9 +10,11 @@ const GROUP_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11)
 export const describeGroupsHandler = defineHandler(describeGroups, {
   minVersion: 0,
   maxVersion: 6,
+  deviations: ['a group that is named more than once is answered once'],
   async handle(broker, request, context) {
+    const groupIds = distinct(request.groups, (groupId) => groupId)
     const reply = await broker.groups.ask((coordinator) =>
-      coordinator.describeGroups(request, GroupRuntime.contextOf(context)),
+      coordinator.describeGroups({ ...request, groups: groupIds }, GroupRuntime.contextOf(context)),
     )
     if (!request.includeAuthorizedOperations) return reply
     // Only of a group that is there can something be done.

@@ -2,13 +2,15 @@
 import { describeProducers } from '../../protocol/messages/describe-producers.ts'
 import type { DescribeProducersResponseDraft } from '../../protocol/messages/describe-producers.ts'
 import { topicNameProblem } from '../../core/metadata/topic-name.ts'
+import { distinctPartitions } from '../distinct.ts'
 import { defineHandler } from '../handler.ts'
 
 export const describeProducersHandler = defineHandler(describeProducers, {
   minVersion: 0,
   maxVersion: 0,
+  deviations: ['a partition that is named more than once is answered once'],
   async handle(broker, request): Promise<DescribeProducersResponseDraft> {
-    const topics = request.topics.map(({ name, partitionIndexes }) => {
+    const topics = distinctPartitions(request.topics, ({ name }) => name).map(({ name, partitionIndexes }) => {
       const problem = topicNameProblem(name)
       return {
         name,
