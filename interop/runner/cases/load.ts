@@ -5,7 +5,8 @@
 import { join } from 'node:path'
 import { cacheDirectory } from '../paths.ts'
 import { type Line, type Program, sleep } from '../programs.ts'
-import { type RetailInput, topics, verifyCommitted, verifyUncommitted } from '../retail.ts'
+import { type RetailInput, topics } from '../retail.ts'
+import { verifyCommitted, verifyUncommitted } from '../retail-verdict.ts'
 import { begin, CaseError, capability, type Context, complete, help, helper, record } from './context.ts'
 import { limitOf } from '../limits.ts'
 

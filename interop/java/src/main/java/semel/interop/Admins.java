@@ -4,12 +4,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.FeatureUpdate;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.UpdateFeaturesOptions;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 
 /** What the runner needs around the programs under test: topics, plain records, a group's lag, the feature level. */
@@ -34,9 +36,16 @@ final class Admins {
             int partitions = producer.partitionsFor(topic).size();
             String value = options.text("value", null);
             int count = options.number("count", 1);
-            for (int i = 0; i < count; i++)
-                producer.send(new ProducerRecord<>(topic, i % partitions, "key-" + i, value == null ? String.valueOf(i) : value));
+            List<Future<RecordMetadata>> sent = new ArrayList<>();
+            for (int i = 0; i < count; i++) {
+                var result = producer.send(new ProducerRecord<>(topic, i % partitions, "key-" + i, value == null ? String.valueOf(i) : value));
+                // Apache Kafka takes any sequence as the first of a producer: were the first batch refused because the topic
+                // is being made, a later one could overtake it. So the first of each partition is waited for.
+                if (i < partitions) result.get();
+                else sent.add(result);
+            }
             producer.flush();
+            for (var result : sent) result.get();
         }
         Output.print("produced", true, "atMs", System.currentTimeMillis());
     }
