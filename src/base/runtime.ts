@@ -19,8 +19,11 @@ export interface Clock {
   nowMs(): number
   /** Milliseconds from an arbitrary origin, fractional; never steps backwards. For durations and deadlines. */
   monotonicMs(): number
-  /** Calls back once after `delayMs` (0 or more). The timer never keeps a process alive by itself. */
-  setTimer(delayMs: number, callback: () => void): Timer
+  /**
+   * Calls back once after `delayMs` (0 or more).
+   * @param options.keepsProcessAlive  without it a process with nothing else to do ends before the call
+   */
+  setTimer(delayMs: number, callback: () => void, options?: { readonly keepsProcessAlive?: boolean }): Timer
 }
 
 export interface Timer {

@@ -168,6 +168,7 @@ export class Broker implements AsyncDisposable {
     this.#expiry.stop()
     // Who waits for a rebalance or for data must not hold up the stop.
     groups.stop()
+    this.#services.isStopping = true
     for (const partition of this.#services.partitions) partition.wake()
     await this.#server.close(this.failure === undefined ? config.shutdownGraceMs : 0)
     transactions.stop()
@@ -217,9 +218,10 @@ class BrokerFailure {
   }
 }
 
-/** The services of a running broker; its address is known only once it listens. */
+/** The services of a running broker; what changes over its life. */
 interface RunningServices extends BrokerServices {
   node: NodeIdentity
+  isStopping: boolean
 }
 
 /** Everything between the recovered store and the first connection. */
@@ -301,6 +303,7 @@ async function openServices(
     groups,
     fetchSessions: new FetchSessionCache({ slots, partitionsMax: slots * 1000, minEvictionMs: 120_000 }),
     backlog: new Backlog(store, runtime.clock, () => current.config.pendingMaxBytes),
+    isStopping: false,
     handlers,
   }
 }

@@ -19,8 +19,10 @@ export function newsOf(
   context: Pick<RequestContext, 'onConnectionClosed'>,
 ): Promise<News> {
   return new Promise((resolve) => {
+    let isSettled = false
     const undo: (() => void)[] = []
     const settle = (news: News): void => {
+      isSettled = true
       for (const each of undo.splice(0)) each()
       resolve(news)
     }
@@ -28,6 +30,7 @@ export function newsOf(
       if (partition !== undefined) undo.push(partition.watch(() => settle('moved')))
     }
     undo.push(context.onConnectionClosed(() => settle('connection closed')))
+    if (isSettled) return
     const waitMs = Math.min(Math.max(0, deadlineMs - clock.monotonicMs()), LONGEST_WAIT_MS)
     const timer = clock.setTimer(waitMs, () => settle('time is up'))
     undo.push(() => timer.cancel())

@@ -121,8 +121,9 @@ function checkHeader(header: BatchHeader, apiVersion: number): RefusedBatch | un
       `producer id ${producerId} needs an epoch and a sequence of 0 or more, not ${producerEpoch} and ${baseSequence}`,
     )
   }
-  if (!isIdempotent && (header.isTransactional || baseSequence >= 0)) {
-    return refusal('INVALID_RECORD', 'a transactional or numbered batch needs a producer id')
+  // A sequence without a producer id means nothing and is let be: kafkajs sends 0.
+  if (!isIdempotent && header.isTransactional) {
+    return refusal('INVALID_RECORD', 'a transactional batch needs a producer id')
   }
   return undefined
 }

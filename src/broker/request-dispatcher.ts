@@ -68,6 +68,10 @@ export class RequestDispatcher {
   }
 
   onClose(connection: Connection): void {
+    this.#tellOfEnd(connection)
+  }
+
+  #tellOfEnd(connection: Connection): void {
     const listeners = this.#closeListeners.get(connection.id)
     this.#closeListeners.delete(connection.id)
     for (const listener of listeners ?? []) listener()
@@ -139,12 +143,15 @@ export class RequestDispatcher {
   }
 
   #onConnectionClosed(connection: Connection, callback: () => void): () => void {
-    if (connection.isClosed) {
+    if (connection.isClosed || connection.hasPeerEnded) {
       callback()
       return () => undefined
     }
     let listeners = this.#closeListeners.get(connection.id)
-    if (listeners === undefined) this.#closeListeners.set(connection.id, (listeners = new Set()))
+    if (listeners === undefined) {
+      this.#closeListeners.set(connection.id, (listeners = new Set()))
+      connection.onPeerEnded = () => this.#tellOfEnd(connection)
+    }
     const all = listeners
     all.add(callback)
     return () => all.delete(callback)

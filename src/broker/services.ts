@@ -36,6 +36,8 @@ export interface BrokerServices {
   readonly groups: GroupRuntime
   readonly fetchSessions: FetchSessionCache
   readonly backlog: Backlog
+  /** Who waits for data answers with what there is. */
+  readonly isStopping: boolean
   /** What this broker answers, from which ApiVersions is derived. */
   readonly handlers: readonly Handler[]
 }

@@ -44,6 +44,8 @@ export class Connection implements BudgetMember {
   readonly id: number
   readonly remoteAddress: string
   readonly remotePort: number
+  /** The peer has sent its last byte. Most that do will not read either, so an answer should not be waited for any more. */
+  onPeerEnded: () => void = () => undefined
   readonly #socket: Socket
   readonly #limits: NetLimits
   readonly #budgets: ServerBudgets
@@ -85,6 +87,11 @@ export class Connection implements BudgetMember {
 
   get isClosed(): boolean {
     return this.#isClosed
+  }
+
+  /** Whether the peer has sent its last byte. What it asked before is still owed an answer. */
+  get hasPeerEnded(): boolean {
+    return this.#hasEnded
   }
 
   get inFlightRequests(): number {
@@ -143,7 +150,8 @@ export class Connection implements BudgetMember {
       this.close(`a request did not arrive within ${receiveTimeoutMs} ms of its first byte`)
       return
     }
-    if (idleTimeoutMs === undefined || this.#pending.length > 0) return
+    // Who has ended and is still owed something is most likely gone, and holds its place no longer than an idle one.
+    if (idleTimeoutMs === undefined || (this.#pending.length > 0 && !this.#hasEnded)) return
     if (nowMs - this.#lastActivityMs >= idleTimeoutMs) this.abandon(`idle for ${idleTimeoutMs} ms`)
   }
 
@@ -162,8 +170,10 @@ export class Connection implements BudgetMember {
     if (this.#isClosed) return
     this.#hasEnded = true
     this.#closeReason ??= 'closed by the peer'
+    this.#lastActivityMs = this.#clock.monotonicMs()
     this.#pump()
     this.#endWhenDone()
+    this.onPeerEnded()
   }
 
   #onDrain(): void {

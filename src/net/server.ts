@@ -88,7 +88,8 @@ export class Server {
     for (const connection of [...this.#connections]) connection.drain(reason)
     if (this.#connections.size > 0) {
       await new Promise<void>((resolve) => {
-        const timer = this.#options.clock.setTimer(graceMs, resolve)
+        // Sockets that are not read any more keep no process alive, and the stop has to be finished.
+        const timer = this.#options.clock.setTimer(graceMs, resolve, { keepsProcessAlive: true })
         this.#onEmpty = () => {
           timer.cancel()
           resolve()

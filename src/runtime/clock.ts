@@ -1,4 +1,4 @@
-/** The clock of the machine. Owns nothing but the translation; timers are unref'd, so none keeps a process alive. */
+/** The clock of the machine. Owns nothing but the translation; a timer keeps a process alive only when it is asked to. */
 
 import type { Clock, Timer } from '../base/runtime.ts'
 
@@ -9,12 +9,12 @@ export function nodeClock(): Clock {
   return {
     nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),
-    setTimer(delayMs, callback): Timer {
+    setTimer(delayMs, callback, options): Timer {
       let handle: NodeJS.Timeout
       const arm = (leftMs: number): void => {
         const stepMs = Math.min(leftMs, TIMEOUT_MS_MAX)
         handle = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : callback()), stepMs)
-        handle.unref()
+        if (options?.keepsProcessAlive !== true) handle.unref()
       }
       arm(Math.max(0, delayMs))
       return { cancel: () => clearTimeout(handle) }

@@ -110,8 +110,8 @@ async function readUntilEnough(
       bytes += status.recordBytes
       hasError ||= status.errorCode !== 'NONE'
     }
-    if (hasError || bytes >= request.minBytes || reads.length === 0 || clock.monotonicMs() >= waitDeadlineMs)
-      return reads
+    const isTimeUp = broker.isStopping || clock.monotonicMs() >= waitDeadlineMs
+    if (hasError || bytes >= request.minBytes || reads.length === 0 || isTimeUp) return reads
     // What became readable while the disk was being read is news already; checking and watching share a tick.
     const hasMoved = reads.some(({ partition, limit }) => partition?.readLimit(isolationLevel) !== limit)
     if (!hasMoved && (await newsOf(clock, found, waitDeadlineMs, context)) === 'connection closed') return reads
