@@ -348,6 +348,35 @@ describe('restarting', () => {
     }
   })
 
+  test('aborted transactions met again while loading are known already, later ones are added', async () => {
+    const world = newWorld()
+    const store = await open(world)
+    const log = store.createLog(NAME)
+    const aborted = (marker: number) => ({
+      producerId: marker,
+      firstOffset: marker - 1,
+      lastOffset: marker,
+      lastStableOffset: marker + 1,
+    })
+    for (let count = 0; count < 4; count++) append(store, log)
+    log.appendAborted(aborted(1))
+    // No producer table is given, so the broker will begin to load at offset 0, before what is in the index.
+    await store.checkpoint()
+    append(store, log)
+    log.appendAborted(aborted(4))
+    await durable(store)
+    const reopened = await open({ ...world, disk: world.disk.kill() })
+    const found = reopened.log(NAME.topicId, 0) as PartitionLog
+    expect(found.snapshotOffset).toBe(0)
+    expect(found.abortedTransactions(0, 5)).toEqual([{ producerId: 1, firstOffset: 0 }])
+    for (const marker of [1, 4]) found.appendAborted(aborted(marker))
+    expect(found.abortedTransactions(0, 5)).toEqual([
+      { producerId: 1, firstOffset: 0 },
+      { producerId: 4, firstOffset: 3 },
+    ])
+    await reopened.close()
+  })
+
   test('a second store on the same directory is told who holds it', async () => {
     const world = newWorld()
     const store = await open(world)
@@ -462,6 +491,27 @@ describe('deleting', () => {
     store = await open(world)
     expect([...store.logs()].map(({ topicId }) => topicId)).toEqual(['AAAAAAAAAAAAAAAAAAAAAg'])
     expect((await world.disk.list(DIRECTORY)).filter((name) => name.startsWith('orders'))).toEqual(['orders-0'])
+  })
+
+  test('a log may be appended to and dropped while a checkpoint that knows it is being taken', async () => {
+    const clock = new SimClock()
+    const world = { clock, disk: new SimDisk({ clock, latencyMs: () => 1 }) }
+    const store = await clock.runUntil(open(world))
+    const [first, second] = [0, 1].map((partition) => store.createLog({ ...NAME, partition })) as [
+      PartitionLog,
+      PartitionLog,
+    ]
+    for (const log of [first, second]) append(store, log)
+    const checkpoint = store.checkpoint()
+    await clock.advance(0.5)
+    for (const log of [first, second]) append(store, log)
+    store.dropLogs([first])
+    await clock.runUntil(checkpoint)
+    await clock.runUntil(durable(store))
+    const reopened = await clock.runUntil(open({ clock, disk: world.disk.kill() }))
+    // Both appends and the drop come after the checkpoint.
+    expect(reopened.recovery.framesReplayed).toBe(3)
+    expect([...reopened.logs()].map(({ partition, logEndOffset }) => [partition, logEndOffset])).toEqual([[1, 2]])
   })
 
   test('records below a new log start are refused at once, and their segments go with the next checkpoint', async () => {

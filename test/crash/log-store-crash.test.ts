@@ -82,6 +82,15 @@ const workloads: Record<string, Workload> = {
       for (let count = 0; count < 6; count++) life.append(topic, { ...topic, partition: 1 })
       if (round !== 1) await life.store?.checkpoint()
       if (round === 3) break
+      if (round < 2) {
+        // Dropped while a checkpoint that has noted it is being taken.
+        for (let count = 0; count < 3; count++) life.append(topic, { ...topic, partition: 1 })
+        life.store?.checkpoint().catch(() => {
+          // The disk has stopped.
+        })
+        for (let turn = 0; turn < 12 * (round + 1); turn++) await Promise.resolve()
+        life.append(topic)
+      }
       life.drop(topic, { ...topic, partition: 1 })
       if (round === 2) await life.acknowledge()
     }
