@@ -24,7 +24,7 @@ export interface RequestContext {
   readonly principal: Principal
   /** Broker clock when the request arrived, milliseconds since the epoch. */
   readonly nowMs: number
-  /** Calls back once when the connection is gone; answers a function that takes the wish back. */
+  /** Calls back once when the connection is gone, or its peer has sent its last byte; answers a function that takes the wish back. */
   onConnectionClosed(callback: () => void): () => void
 }
 

@@ -364,3 +364,32 @@ describe('the end of a connection', () => {
     expect(endings.length).toBe(1)
   })
 })
+
+describe('a peer that has sent its last byte', () => {
+  test('is told of at once, and still gets the answers it is owed', () => {
+    const { socket, connection } = harness()
+    socket.onData(framed('a'))
+    let times = 0
+    connection.onPeerEnded = () => (times += 1)
+    expect(connection.hasPeerEnded).toBe(false)
+    socket.onEnd()
+    expect(times).toBe(1)
+    expect(connection.hasPeerEnded).toBe(true)
+    expect(socket.hasEnded).toBe(false)
+    connection.reply(0, [Buffer.from('late')])
+    expect(socket.written).toEqual(framed('late'))
+    expect(socket.hasEnded).toBe(true)
+  })
+
+  test('holds its place no longer than an idle one, even when an answer is owed', () => {
+    const { socket, connection, clock, endings } = harness()
+    socket.onData(framed('a'))
+    clock.ms = 50_000
+    connection.checkDeadlines(clock.ms)
+    expect(endings).toEqual([])
+    socket.onEnd()
+    clock.ms += LIMITS.idleTimeoutMs ?? 0
+    connection.checkDeadlines(clock.ms)
+    expect(endings.length).toBe(1)
+  })
+})

@@ -42,8 +42,6 @@ describe('14: what a batch says of its producer', () => {
     besideOthers(async ({ client }) => {
       const { producerId } = await client.initProducer(null)
       const cases: readonly (readonly [string, Partial<BatchOptions>])[] = [
-        ['no producer id with a sequence', { baseSequence: 0 }],
-        ['no producer id with a sequence and an epoch', { baseSequence: 0, producerEpoch: 0 }],
         ['base sequence -2', { producerId, producerEpoch: 0, baseSequence: -2 }],
         ['base sequence -1', { producerId, producerEpoch: 0, baseSequence: -1 }],
         ['base sequence -2^31', { producerId, producerEpoch: 0, baseSequence: -(2 ** 31) }],
@@ -59,6 +57,10 @@ describe('14: what a batch says of its producer', () => {
       const beyond = changed(batchOf({}), (bytes) => bytes.writeBigInt64BE(2n ** 62n, AT.producerId))
       expect(await send(client, [{ records: beyond }])).toEqual(['CORRUPT_MESSAGE'])
       expect(await isEmpty(client)).toBe(true)
+      // Without a producer id the rest means nothing.
+      const plain = batchOf({ values: ['plain'], baseSequence: 7, producerEpoch: 3 })
+      expect(await send(client, [{ records: plain }, { index: 1, records: plain }])).toEqual(['NONE', 'NONE'])
+      expect(await client.values('t')).toEqual(['plain'])
     }),
   )
 
