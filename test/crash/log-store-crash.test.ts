@@ -65,7 +65,7 @@ const workloads: Record<string, Workload> = {
         isTaken = true
       })
       while (!isTaken) {
-        if (life.steps.length < 12 * (round + 1)) life.append(orders, payments[0] as LogName)
+        if (life.steps.length < 9 * (round + 1)) life.append(orders, payments[0] as LogName)
         await pause(life)
       }
       await checkpoint
