@@ -79,15 +79,18 @@ export function checkAppend(
 /** 'NONE', or why the marker must not be appended. */
 export function checkMarker(entry: ProducerEntry | undefined, marker: MarkerToCheck): ErrorCode {
   if (entry === undefined) return 'NONE'
-  if (marker.coordinatorEpoch < entry.coordinatorEpoch) return 'TRANSACTION_COORDINATOR_FENCED'
-  const { producerEpoch, transactionVersion } = marker
-  if (transactionVersion < 2) return producerEpoch < entry.producerEpoch ? 'INVALID_PRODUCER_EPOCH' : 'NONE'
-  if (producerEpoch > entry.producerEpoch) return 'NONE'
+  if (!isMarkerEpochValid(entry, marker)) return 'INVALID_PRODUCER_EPOCH'
+  return marker.coordinatorEpoch < entry.coordinatorEpoch ? 'TRANSACTION_COORDINATOR_FENCED' : 'NONE'
+}
+
+function isMarkerEpochValid(entry: ProducerEntry, { producerEpoch, transactionVersion }: MarkerToCheck): boolean {
+  if (transactionVersion < 2) return producerEpoch >= entry.producerEpoch
+  if (producerEpoch > entry.producerEpoch) return true
   // A marker that is there already is written once more after a crash before its Complete record (KAFKA-19999).
-  const isRepetition =
+  return (
     producerEpoch === entry.producerEpoch &&
     (entry.currentTransactionFirstOffset === undefined || producerEpoch === LARGEST_EPOCH)
-  return isRepetition ? 'NONE' : 'INVALID_PRODUCER_EPOCH'
+  )
 }
 
 function checkEpoch(entry: ProducerEntry | undefined, header: BatchHeader): AppendDecision | undefined {

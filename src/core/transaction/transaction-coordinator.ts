@@ -236,11 +236,12 @@ export class TransactionCoordinator {
     if (transactionalId === '') return all('INVALID_REQUEST')
     const txn = this.#transactions.get(transactionalId)
     if (txn === undefined) return all('INVALID_PRODUCER_ID_MAPPING')
-    // First, because the producer may already use the id that it gets when its epochs are used up.
     const move = ADD_PARTITIONS[txn.state]
-    if (move === 'CONCURRENT_TRANSACTIONS') return all(move)
+    // First, because the producer may already use the id that it gets when its epochs are used up.
+    if (mode === 'add' && move === 'CONCURRENT_TRANSACTIONS') return all(move)
     if (txn.producerId !== producerId) return all('INVALID_PRODUCER_ID_MAPPING')
     if (txn.producerEpoch !== producerEpoch) return all('PRODUCER_FENCED')
+    if (move === 'CONCURRENT_TRANSACTIONS') return all(move)
     if (mode === 'verify') {
       const isOngoing = txn.state === 'Ongoing'
       const reply = partitions.map(
@@ -421,8 +422,9 @@ export class TransactionCoordinator {
       nextProducerId: isVersion2 && isEpochExhausted(txn.producerEpoch) ? this.#options.nextProducerId() : -1,
       nowMs,
     })
-    // Nobody is told of this epoch, so no repeated request may stand on the one before.
-    return this.#record({ ...aborted, lastProducerEpoch: NO_PRODUCER_EPOCH })
+    // With version 2 the producer may resume by the epoch it had, while nobody has taken its place; who takes it leaves no
+    // last epoch. With version 1 it may not.
+    return this.#record(isVersion2 ? aborted : { ...aborted, lastProducerEpoch: NO_PRODUCER_EPOCH })
   }
 
   #record(txn: TransactionMetadata): TransactionRecord {
