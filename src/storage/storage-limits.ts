@@ -35,7 +35,7 @@ export const DEFAULT_STORAGE_LIMITS: StorageLimits = {
   drainBytes: 4 * MIB,
   drainAgeMs: 500,
   drainWriteBytes: 4 * MIB,
-  recentBatchesBytes: 64 * MIB,
+  recentBatchesBytes: 32 * MIB,
   openFiles: 256,
   loadedIndexBytes: 32 * MIB,
   indexIntervalBytes: 4096,
