@@ -27,6 +27,7 @@ import { CatalogueRuntime } from './catalogue-runtime.ts'
 import { brokerConfigProblem, brokerOption, loadConfig, withDynamicConfigs } from './config.ts'
 import type { BrokerConfig, LoadedConfig } from './config.ts'
 import { CONSUMER_OFFSETS_TOPIC, TRANSACTION_STATE_TOPIC } from './coordinator-log.ts'
+import { ForwardClock } from './forward-clock.ts'
 import { GroupRuntime } from './group-runtime.ts'
 import { handlers } from './handlers/index.ts'
 import { advertisedEndpoint, advertisedListenerOf, listenerOf, parseHostAndPort } from './listeners.ts'
@@ -263,17 +264,19 @@ async function openServices(
   await catalogueRuntime.openPartitions()
   await createInternalTopics(catalogueRuntime, current.config)
 
+  const coordinatorClock = new ForwardClock(runtime.clock)
   const groups = new GroupRuntime(
     new GroupCoordinator(
       groupOptions(runtime, current.config, catalogue, (groupId) => groups.partitionIndexOf(groupId)),
     ),
-    runtime.clock,
+    coordinatorClock,
     store,
     partitions,
   )
   const transactions: TransactionRuntime = new TransactionRuntime(
     new TransactionCoordinator(transactionOptions(current.config, catalogue, partitions, catalogueRuntime)),
     runtime,
+    coordinatorClock,
     store,
     partitions,
     groups,

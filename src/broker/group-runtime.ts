@@ -57,9 +57,8 @@ export class GroupRuntime {
     return partitionFor(groupId, this.#partitions.ofTopic(CONSUMER_OFFSETS_TOPIC).length)
   }
 
-  static contextOf(context: RequestContext): GroupRequestContext {
-    const { apiVersion, clientId, remoteAddress, nowMs } = context
-    return { apiVersion, clientId, remoteAddress, nowMs }
+  contextOf({ apiVersion, clientId, remoteAddress }: RequestContext): GroupRequestContext {
+    return { apiVersion, clientId, remoteAddress, nowMs: this.#clock.nowMs() }
   }
 
   /** Runs a decision that answers at once; the answer comes when all it rests on is durable. */

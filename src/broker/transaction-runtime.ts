@@ -33,6 +33,7 @@ import {
 } from './coordinator-log.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { STATE_CHANGE_CHANNEL } from './events.ts'
+import type { ForwardClock } from './forward-clock.ts'
 import type { GroupRuntime } from './group-runtime.ts'
 import type { Partition } from './partition.ts'
 import type { BatchAppend, PartitionTable } from './partition-table.ts'
@@ -56,6 +57,7 @@ interface StagedMarkers {
 export class TransactionRuntime {
   readonly coordinator: TransactionCoordinator
   readonly #runtime: Runtime
+  readonly #clock: ForwardClock
   readonly #store: LogStore
   readonly #partitions: PartitionTable
   readonly #groups: GroupRuntime
@@ -68,17 +70,19 @@ export class TransactionRuntime {
   constructor(
     coordinator: TransactionCoordinator,
     runtime: Runtime,
+    clock: ForwardClock,
     store: LogStore,
     partitions: PartitionTable,
     groups: GroupRuntime,
   ) {
     this.coordinator = coordinator
     this.#runtime = runtime
+    this.#clock = clock
     this.#store = store
     this.#partitions = partitions
     this.#groups = groups
     this.#timer = new DeadlineTimer(
-      runtime.clock,
+      clock,
       () => coordinator.nextDeadlineMs(),
       (nowMs) => this.#onDeadline(nowMs),
     )
@@ -94,7 +98,7 @@ export class TransactionRuntime {
   async run<Reply>(
     decide: (coordinator: TransactionCoordinator, nowMs: number) => TransactionResult<Reply>,
   ): Promise<Reply> {
-    const { records, reply } = decide(this.coordinator, this.#runtime.clock.nowMs())
+    const { records, reply } = decide(this.coordinator, this.#clock.nowMs())
     this.#apply(records)
     await this.#settled()
     return reply
@@ -102,7 +106,7 @@ export class TransactionRuntime {
 
   /** Runs a question; its answer may rest on records that are not durable yet. */
   async ask<Reply>(question: (coordinator: TransactionCoordinator, nowMs: number) => Reply): Promise<Reply> {
-    const reply = question(this.coordinator, this.#runtime.clock.nowMs())
+    const reply = question(this.coordinator, this.#clock.nowMs())
     await this.#settled()
     return reply
   }
@@ -113,7 +117,7 @@ export class TransactionRuntime {
    * @returns one coordinator's error per partition
    */
   addOrVerifyPartitions(request: AddOrVerifyRequest): readonly ErrorCode[] {
-    const result = this.coordinator.addOrVerifyPartitions(request, this.#runtime.clock.nowMs())
+    const result = this.coordinator.addOrVerifyPartitions(request, this.#clock.nowMs())
     this.#apply(result.records)
     return result.reply
   }
@@ -130,7 +134,7 @@ export class TransactionRuntime {
         if (all.size === 0) this.#watchers.delete(transactionalId)
         resolve()
       }
-      const timer = this.#runtime.clock.setTimer(waitMs, settle)
+      const timer = this.#clock.setTimer(waitMs, settle)
       all.add(settle)
     })
   }
@@ -161,7 +165,10 @@ export class TransactionRuntime {
         if (readBatchHeader(batch).isControl) continue
         for (const decoded of readRecords(batch, { maxDecompressedBytes: Infinity })) {
           const record = decodeTransactionRecord(decoded)
-          if (record !== undefined) this.coordinator.replay(record)
+          if (record === undefined) continue
+          this.coordinator.replay(record)
+          // Deadlines are counted from what the last run wrote, so time must not be behind that.
+          if (record.value !== null) this.#clock.reach(record.value.transactionLastUpdateTimestampMs)
         }
       }
     }
@@ -169,7 +176,7 @@ export class TransactionRuntime {
 
   /** Completes what a crash left decided, and lets timeouts count. */
   start(): void {
-    this.coordinator.onLoaded(this.#runtime.clock.nowMs())
+    this.coordinator.onLoaded(this.#clock.nowMs())
     this.#writeMarkers(this.coordinator.takeMarkerIntents())
     this.#timer.reschedule()
   }
@@ -199,7 +206,7 @@ export class TransactionRuntime {
     const appends: BatchAppend[] = []
     const completions: TransactionRecord[] = []
     const materialise: (() => void)[] = []
-    const nowMs = this.#runtime.clock.nowMs()
+    const nowMs = this.#clock.nowMs()
     for (const intent of intents) {
       const staged = this.#stageMarkers(intent)
       appends.push(...staged.appends)
@@ -259,7 +266,7 @@ export class TransactionRuntime {
       if (run === undefined) byPartition.set(partition, [record])
       else run.push(record)
     }
-    const nowMs = this.#runtime.clock.nowMs()
+    const nowMs = this.#clock.nowMs()
     return Array.from(byPartition, ([partition, run]) => ({
       partition,
       batch: coordinatorBatch(run.map(encodeTransactionRecord), nowMs),

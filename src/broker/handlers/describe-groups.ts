@@ -1,6 +1,5 @@
 /** DescribeGroups: state and members of classic groups. Rules: core/group. */
 import { describeGroups } from '../../protocol/messages/describe-groups.ts'
-import { GroupRuntime } from '../group-runtime.ts'
 import { distinct } from '../distinct.ts'
 import { defineHandler } from '../handler.ts'
 
@@ -14,7 +13,7 @@ export const describeGroupsHandler = defineHandler(describeGroups, {
   async handle(broker, request, context) {
     const groupIds = distinct(request.groups, (groupId) => groupId)
     const reply = await broker.groups.ask((coordinator) =>
-      coordinator.describeGroups({ ...request, groups: groupIds }, GroupRuntime.contextOf(context)),
+      coordinator.describeGroups({ ...request, groups: groupIds }, broker.groups.contextOf(context)),
     )
     if (!request.includeAuthorizedOperations) return reply
     // Only of a group that is there can something be done.

@@ -1,6 +1,5 @@
 /** JoinGroup: a member enters a rebalance and waits for its end. Rules: core/group; KIP-62, 345, 394, 814. */
 import { joinGroup } from '../../protocol/messages/join-group.ts'
-import { GroupRuntime } from '../group-runtime.ts'
 import { defineHandler } from '../handler.ts'
 
 export const joinGroupHandler = defineHandler(joinGroup, {
@@ -14,6 +13,6 @@ export const joinGroupHandler = defineHandler(joinGroup, {
   ],
   handle: (broker, request, context) =>
     broker.groups.runWaiting((coordinator, token) =>
-      coordinator.joinGroup(request, GroupRuntime.contextOf(context), token),
+      coordinator.joinGroup(request, broker.groups.contextOf(context), token),
     ),
 })

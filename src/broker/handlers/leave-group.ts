@@ -1,6 +1,5 @@
 /** LeaveGroup: members go, one by one or in a batch, static ones by their instance. Rules: core/group; KIP-345. */
 import { leaveGroup } from '../../protocol/messages/leave-group.ts'
-import { GroupRuntime } from '../group-runtime.ts'
 import { defineHandler } from '../handler.ts'
 
 export const leaveGroupHandler = defineHandler(leaveGroup, {
@@ -8,5 +7,5 @@ export const leaveGroupHandler = defineHandler(leaveGroup, {
   maxVersion: 5,
   deviations: ['A stable group does not rebalance when only a member id leaves that never joined; in Kafka it does.'],
   handle: (broker, request, context) =>
-    broker.groups.run((coordinator) => coordinator.leaveGroup(request, GroupRuntime.contextOf(context))),
+    broker.groups.run((coordinator) => coordinator.leaveGroup(request, broker.groups.contextOf(context))),
 })

@@ -1,7 +1,6 @@
 /** OffsetFetch: committed offsets of one group or many; stable ones only, where asked. Rules: core/group; KIP-447. */
 import { offsetFetch } from '../../protocol/messages/offset-fetch.ts'
 import type { OffsetFetchRequest } from '../../protocol/messages/offset-fetch.ts'
-import { GroupRuntime } from '../group-runtime.ts'
 import { distinct, distinctPartitions } from '../distinct.ts'
 import { defineHandler } from '../handler.ts'
 
@@ -11,7 +10,7 @@ export const offsetFetchHandler = defineHandler(offsetFetch, {
   deviations: ['a group or partition that is named more than once is answered once'],
   handle: (broker, request, context) =>
     broker.groups.ask((coordinator) =>
-      coordinator.offsetFetch(withoutRepetitions(request), GroupRuntime.contextOf(context)),
+      coordinator.offsetFetch(withoutRepetitions(request), broker.groups.contextOf(context)),
     ),
 })
 

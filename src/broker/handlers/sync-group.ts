@@ -1,6 +1,5 @@
 /** SyncGroup: the leader brings the assignment, every member waits for its part. Rules: core/group; KIP-345, 559. */
 import { syncGroup } from '../../protocol/messages/sync-group.ts'
-import { GroupRuntime } from '../group-runtime.ts'
 import { defineHandler } from '../handler.ts'
 
 export const syncGroupHandler = defineHandler(syncGroup, {
@@ -8,6 +7,6 @@ export const syncGroupHandler = defineHandler(syncGroup, {
   maxVersion: 5,
   handle: (broker, request, context) =>
     broker.groups.runWaiting((coordinator, token) =>
-      coordinator.syncGroup(request, GroupRuntime.contextOf(context), token),
+      coordinator.syncGroup(request, broker.groups.contextOf(context), token),
     ),
 })

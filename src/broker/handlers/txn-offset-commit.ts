@@ -12,7 +12,6 @@ import { txnOffsetCommit } from '../../protocol/messages/txn-offset-commit.ts'
 import type { TxnOffsetCommitRequest } from '../../protocol/messages/txn-offset-commit.ts'
 import { CONSUMER_OFFSETS_TOPIC } from '../coordinator-log.ts'
 import { publishFence } from '../fence.ts'
-import { GroupRuntime } from '../group-runtime.ts'
 import { defineHandler } from '../handler.ts'
 import type { BrokerServices } from '../services.ts'
 
@@ -35,7 +34,9 @@ export const txnOffsetCommitHandler = defineHandler(txnOffsetCommit, {
         continue
       }
       if (errorCode === 'NONE') {
-        return broker.groups.run((coordinator) => coordinator.txnOffsetCommit(request, GroupRuntime.contextOf(context)))
+        return broker.groups.run((coordinator) =>
+          coordinator.txnOffsetCommit(request, broker.groups.contextOf(context)),
+        )
       }
       return refuseTxnOffsetCommit(request, partitionErrorForTxnOffsetCommit(errorCode, context.apiVersion))
     }
