@@ -44,6 +44,12 @@ describe('sequences', () => {
       { baseSequence: 4, recordCount: 2 },
       'OUT_OF_ORDER_SEQUENCE_NUMBER',
     ],
+    [
+      'its end again, with one record more before it',
+      entry(),
+      { baseSequence: 3, recordCount: 2 },
+      'OUT_OF_ORDER_SEQUENCE_NUMBER',
+    ],
     ['0 at a higher epoch', entry(), { producerEpoch: 4, baseSequence: 0 }, 'append'],
     ['another one at a higher epoch', entry(), { producerEpoch: 4, baseSequence: 5 }, 'OUT_OF_ORDER_SEQUENCE_NUMBER'],
     [

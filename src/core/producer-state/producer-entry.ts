@@ -11,7 +11,7 @@ import type { BatchHeader } from '../../protocol/record-batch.ts'
 /** As many as a producer has requests in flight: each of them may be repeated (NUM_BATCHES_TO_RETAIN in Kafka). */
 export const BATCHES_RETAINED = 5
 
-export const NO_COORDINATOR_EPOCH = -1
+const NO_COORDINATOR_EPOCH = -1
 
 export interface ProducerEntry {
   readonly producerId: number

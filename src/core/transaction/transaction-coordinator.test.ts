@@ -340,6 +340,7 @@ describe('the end of the epochs', () => {
     expect(shell.awaiting[0]).toMatchObject({ producerId: 1000, producerEpoch: 32_767 })
     // Its next batch comes with the new id before the markers are written.
     expect(shell.add(next)).toEqual(['CONCURRENT_TRANSACTIONS'])
+    expect(shell.end(next, false).errorCode).toBe('CONCURRENT_TRANSACTIONS')
     shell.complete()
     expect(shell.log.at(-1)?.value).toMatchObject({ producerId: 1001, producerEpoch: 0, previousProducerId: 1000 })
     expect(shell.end(producer, true)).toEqual(next)

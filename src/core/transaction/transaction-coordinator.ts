@@ -19,6 +19,7 @@ import type {
 import type { EndTxnRequest, EndTxnResponseDraft } from '../../protocol/messages/end-txn.ts'
 import type { InitProducerIdRequest, InitProducerIdResponseDraft } from '../../protocol/messages/init-producer-id.ts'
 import { NO_PRODUCER_EPOCH, NO_PRODUCER_ID } from '../../protocol/record-batch.ts'
+import type { CoordinatorShard } from '../coordinator-shard.ts'
 import { coordinatorErrorFor } from './coordinator-errors.ts'
 import { addTopicsV3AndBelow, addTransactionsV4 } from './add-partitions.ts'
 import {
@@ -97,7 +98,7 @@ export interface MarkerOutcome extends TopicPartition {
 const EXPIRED_IDS_PER_PASS_MAX = 10_000
 const FIRST_EPOCH_RAISING_END_TXN_VERSION = 5
 
-export class TransactionCoordinator {
+export class TransactionCoordinator implements CoordinatorShard<TransactionRecord> {
   readonly #options: TransactionCoordinatorOptions
   readonly #transactions = new Map<string, TransactionMetadata>()
   /** Ids with an open transaction: what a timeout scan looks at. */
