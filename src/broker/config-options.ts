@@ -390,19 +390,12 @@ const KAFKA_GROUP_OPTIONS = {
 } as const
 
 const KAFKA_TRANSACTION_OPTIONS = {
-  addPartitionsToTxnRetryBackoffMs: intOption({
-    name: 'add.partitions.to.txn.retry.backoff.ms',
-    default: 20,
-    min: 1,
-    unit: 'ms',
-    doc: 'How long an implicit add of a partition waits before it is tried again, while the transaction before is being ended.',
-  }),
   addPartitionsToTxnRetryBackoffMaxMs: intOption({
     name: 'add.partitions.to.txn.retry.backoff.max.ms',
     default: 100,
     min: 0,
     unit: 'ms',
-    doc: 'How long such tries go on before the client is told to try again.',
+    doc: 'How long an implicit add of a partition waits for the end of the transaction before, until the client is told to try again.',
   }),
   transactionMaxTimeoutMs: intOption({
     name: 'transaction.max.timeout.ms',
