@@ -10,8 +10,10 @@ import { addPartitionsToTxn } from '../../src/protocol/messages/add-partitions-t
 import { createPartitions } from '../../src/protocol/messages/create-partitions.ts'
 import { deleteTopics } from '../../src/protocol/messages/delete-topics.ts'
 import { describeProducers } from '../../src/protocol/messages/describe-producers.ts'
+import { describeTransactions } from '../../src/protocol/messages/describe-transactions.ts'
+import { produce } from '../../src/protocol/messages/produce.ts'
 import { writeTxnMarkers } from '../../src/protocol/messages/write-txn-markers.ts'
-import { TestBroker, TV1_END_TXN } from './test-broker.ts'
+import { batchOf, TestBroker, TV1_END_TXN } from './test-broker.ts'
 import type { Producer, TestClient } from './test-broker.ts'
 
 async function directory(): Promise<string> {
@@ -94,6 +96,43 @@ test.each([0, 0x7fffffff])(
     expect(topics[0]?.partitions[0]?.activeProducers[0]?.currentTxnStartOffset).toBe(-1)
   },
 )
+
+test('a batch of an epoch that the partition has seen passed does not begin a transaction', async () => {
+  await using broker = await TestBroker.start()
+  const client = await broker.connect()
+  await client.createTopic('t')
+  const producer = await client.initProducer('id')
+  expect(await writeMarker(client, 't', { ...producer, producerEpoch: producer.producerEpoch + 3 })).toBe('NONE')
+  expect((await client.produceIn('id', producer, 't', 0, 'late')).errorCode).toBe('INVALID_PRODUCER_EPOCH')
+  const { transactionStates } = await client.wire.request(describeTransactions, 0, { transactionalIds: ['id'] })
+  expect(transactionStates[0]?.transactionState).toBe('Empty')
+})
+
+test('transactional batches of two producers in one request are refused, both of them', async () => {
+  await using broker = await TestBroker.start()
+  const client = await broker.connect()
+  await client.createTopic('t', 2)
+  const [a, b] = [await client.initProducer('id'), await client.initProducer('other')]
+  const batchBy = (producer: Producer) =>
+    batchOf({ producerId: producer.producerId, producerEpoch: 0, baseSequence: 0, isTransactional: true })
+  const { responses } = await client.wire.request(produce, 12, {
+    transactionalId: 'id',
+    acks: -1,
+    timeoutMs: 1000,
+    topicData: [
+      {
+        name: 't',
+        partitionData: [
+          { index: 0, records: batchBy(a) },
+          { index: 1, records: batchBy(b) },
+        ],
+      },
+    ],
+  })
+  const errors = responses[0]?.partitionResponses.map(({ errorCode }) => errorCode)
+  expect(errors).toEqual(['INVALID_PRODUCER_ID_MAPPING', 'INVALID_PRODUCER_ID_MAPPING'])
+  expect(await client.values('t', 0)).toEqual([])
+})
 
 test('a topic created under the name of one that was in the transaction gets a marker that changes nothing', async () => {
   await using broker = await TestBroker.start()

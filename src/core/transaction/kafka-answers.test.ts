@@ -93,6 +93,71 @@ describe('while the markers are being written', () => {
   })
 })
 
+describe('after the producer id has changed at the end of its epochs', () => {
+  function changed() {
+    const shell = new TransactionShell()
+    const producer = shell.raiseEpochTo(32_766)
+    shell.add(producer)
+    const next = shell.end(producer, true)
+    return { shell, producer, next }
+  }
+
+  test('the old id is known by its last epoch only, not by the epoch that the new one has now', () => {
+    const { shell, producer, next } = changed()
+    shell.complete()
+    expect(next).toMatchObject({ errorCode: 'NONE', producerEpoch: 0 })
+    for (const producerEpoch of [0, 1, 32_765]) {
+      const old = { ...producer, producerEpoch }
+      expect(shell.init({ as: old }).errorCode).toBe('PRODUCER_FENCED')
+      expect(shell.end(old, true).errorCode).toBe('INVALID_PRODUCER_ID_MAPPING')
+      expect(shell.end(old, false).errorCode).toBe('INVALID_PRODUCER_ID_MAPPING')
+    }
+    expect(shell.end(producer, true)).toEqual(next)
+    expect(shell.producer).toEqual({ producerId: next.producerId, producerEpoch: 0 })
+  })
+
+  test('a restart before the markers are written loses neither the next id nor the epoch to resume by', () => {
+    const { shell, producer, next } = changed()
+    shell.restart()
+    shell.complete()
+    expect(shell.end(producer, true)).toEqual(next)
+    expect(shell.init({ as: producer })).toEqual(next)
+  })
+
+  test('the Complete record names no further id', () => {
+    const { shell } = changed()
+    shell.complete()
+    expect(shell.log.at(-1)?.value).toMatchObject({ nextProducerId: -1, previousProducerId: 1000, producerId: 1001 })
+  })
+})
+
+test('partitions that were refused are not in the transaction, nor is a marker written for them', () => {
+  const shell = new TransactionShell({ limits: { transactionalIdsMax: 1, partitionsMax: 2 } })
+  const producer = shell.init()
+  shell.add(producer, { partitions: [0, 1] })
+  expect(shell.add(producer, { partitions: [1, 2] })).toEqual(['POLICY_VIOLATION', 'POLICY_VIOLATION'])
+  expect(shell.verify(producer, { partitions: [1, 2] })).toEqual(['NONE', 'TRANSACTION_ABORTABLE'])
+  shell.end(producer, true)
+  expect(shell.complete()[0]?.partitions.map(({ partition }) => partition)).toEqual([0, 1])
+})
+
+test('10,000 partitions join one transaction, a hundred at a time, and all get a marker', () => {
+  const count = 10_000
+  const shell = new TransactionShell({
+    limits: { transactionalIdsMax: 1, partitionsMax: count },
+    partitionExists: () => true,
+  })
+  const producer = shell.init()
+  const startedMs = performance.now()
+  for (let partition = 0; partition < count; partition += 100) {
+    shell.add(producer, { partitions: Array.from({ length: 100 }, (_, index) => partition + index) })
+  }
+  expect(shell.add(producer, { partitions: [count] })).toEqual(['POLICY_VIOLATION'])
+  shell.end(producer, true)
+  expect(shell.complete()[0]?.partitions).toHaveLength(count)
+  expect(performance.now() - startedMs).toBeLessThan(5000)
+})
+
 test('a marker of a stale epoch is told so, also when its coordinator is outdated too', () => {
   const entry = { ...newProducerEntry(7), producerEpoch: 3, coordinatorEpoch: 5 }
   const marker = { producerId: 7, producerEpoch: 2, coordinatorEpoch: 4, transactionVersion: 2 }
