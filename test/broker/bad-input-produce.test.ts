@@ -207,4 +207,13 @@ describe('15: acks and topics', () => {
       ])
     }),
   )
+
+  test(
+    'a topic that demands more replicas than there are takes acks=1 only',
+    besideOthers(async ({ client }) => {
+      await client.createTopic('careful', 1, { 'min.insync.replicas': '2' })
+      expect(await send(client, [{ topic: 'careful', records: batchOf({}) }])).toEqual(['NOT_ENOUGH_REPLICAS'])
+      expect(await send(client, [{ topic: 'careful', records: batchOf({}) }], { acks: 1 })).toEqual(['NONE'])
+    }),
+  )
 })

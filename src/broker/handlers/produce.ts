@@ -42,7 +42,10 @@ async function handleProduce(
   if (request.acks !== 0 && request.acks !== 1 && request.acks !== -1) {
     for (const item of items) refuse(item, 'INVALID_REQUIRED_ACKS', `acks is ${request.acks}; it must be -1, 0 or 1`)
   } else {
-    for (const item of items) checkItem(broker, item, context)
+    for (const item of items) {
+      checkReplicas(item, request.acks)
+      checkItem(broker, item, context)
+    }
     refuseRepeatedPartitions(items)
     // The last check and the append share a tick, so nothing can happen to the transaction in between.
     const verification = new ProduceVerification(broker, request.transactionalId, items, context)
@@ -79,6 +82,13 @@ function itemsOf(broker: BrokerServices, request: ProduceRequest): ProduceItem[]
     }
   }
   return items
+}
+
+/** One node holds one replica; a topic that demands more takes nothing with acks=all, as in Kafka. */
+function checkReplicas(item: ProduceItem, acks: number): void {
+  const wanted = item.partition?.config.minInsyncReplicas ?? 1
+  if (acks !== -1 || wanted <= 1) return
+  refuse(item, 'NOT_ENOUGH_REPLICAS', `min.insync.replicas is ${wanted}, and one node holds one replica`)
 }
 
 function checkItem(broker: BrokerServices, item: ProduceItem, context: RequestContext): void {
