@@ -42,6 +42,8 @@ import { TransactionRuntime } from './transaction-runtime.ts'
 
 /** Where an in-memory broker's files lie in its file system. */
 const MEMORY_DIRECTORY = '/semel'
+/** Replaying so many frames takes about a tenth of a second, writing a checkpoint about as long. */
+const REPLAYED_FRAMES_WORTH_A_CHECKPOINT = 5000
 
 export interface BrokerOptions {
   /** Directory of all data, created when missing; `.semel` unless given here or as `log.dirs`. */
@@ -123,6 +125,8 @@ export class Broker implements AsyncDisposable {
       const expiry = new ProducerExpiry(services)
       expiry.start()
       services.transactions.start()
+      // A broker that is killed again and again should not replay more each time. A failure stops the broker by itself.
+      if (store.recovery.framesReplayed > REPLAYED_FRAMES_WORTH_A_CHECKPOINT) store.checkpoint().catch(() => undefined)
       return new Broker({ services, server, expiry, failure, isInMemory })
     } catch (error) {
       await store.close()
