@@ -6,9 +6,9 @@ export const WAIT_MS = 30_000
 /** After the records that are due: time for one that is not due to show up. */
 export const EXTRA_MS = 400
 
-export const state = { failures: 0 }
+const state = { failures: 0 }
 
-export function parse(args: readonly string[]): Options {
+function parse(args: readonly string[]): Options {
   const options: Options = {}
   for (let i = 0; i + 1 < args.length; i += 2) options[(args[i] ?? '').replace(/^--/, '')] = args[i + 1] ?? ''
   return options

@@ -102,8 +102,8 @@ async function readAll(
       fallbackMode: MessagesStreamFallbackModes.EARLIEST,
       maxWaitTime: 100,
     })
-    let failure: unknown
-    stream.on('error', (error) => {
+    let failure: Error | undefined
+    stream.on('error', (error: Error) => {
       failure = error
     })
     stream.on('data', (message) => {
@@ -112,8 +112,8 @@ async function readAll(
         topic: message.topic,
         partition: message.partition,
         offset: Number(message.offset),
-        key: (message.key as string | null | undefined) ?? null,
-        value: (message.value as string | null | undefined) ?? null,
+        key: message.key ?? null,
+        value: message.value ?? null,
         headers: message.headerEntries.map(([name, value]): [string, string | null] => [name, value ?? null]),
       })
     })

@@ -10,7 +10,7 @@ interface Limit {
   reason: string
 }
 
-export const limits: readonly Limit[] = [
+const limits: readonly Limit[] = [
   {
     client: 'kafkajs',
     capability: 'load/own read_committed',

@@ -17,5 +17,5 @@ export const MARKER_CHANNEL = 'semel:broker:marker'
 export const STATE_CHANGE_CHANNEL = 'semel:broker:state-change'
 /** Somebody was refused as outdated: { api, transactionalId?, topic?, partition?, producerId, producerEpoch, errorCode }. */
 export const FENCE_CHANNEL = 'semel:broker:fence'
-/** The journal flushed: { durableLsn, frames, durationMs }. */
+/** The journal flushed: { durableLsn, frames }, the frames that became durable with it. */
 export const FLUSH_CHANNEL = 'semel:broker:flush'

@@ -13,7 +13,7 @@ import { readBatchHeader, setBaseOffset, setPartitionLeaderEpoch } from '../prot
 import type { BatchHeader } from '../protocol/record-batch.ts'
 import type { LogStore } from '../storage/log-store.ts'
 import type { Partition } from './partition.ts'
-import { APPEND_CHANNEL, MARKER_CHANNEL } from './events.ts'
+import { APPEND_CHANNEL, FLUSH_CHANNEL, MARKER_CHANNEL } from './events.ts'
 
 export interface BatchAppend {
   readonly partition: Partition
@@ -39,12 +39,14 @@ export class PartitionTable {
   readonly #byTopicId = new Map<string, Partition[]>()
   /** In LSN order. */
   #pending: PendingDurability[] = []
+  #durableLsn: number
   /** Set once, at start: the epoch of this run of the broker. */
   leaderEpoch = 0
 
   constructor(store: LogStore, events: EventSink) {
     this.#store = store
     this.#events = events
+    this.#durableLsn = store.durableLsn
     store.onDurable((lsn) => this.#becomeDurable(lsn))
   }
 
@@ -131,6 +133,10 @@ export class PartitionTable {
   }
 
   #becomeDurable(lsn: number): void {
+    if (this.#events.hasSubscribers(FLUSH_CHANNEL)) {
+      this.#events.publish(FLUSH_CHANNEL, { durableLsn: lsn, frames: lsn - this.#durableLsn })
+    }
+    this.#durableLsn = lsn
     let count = 0
     while (count < this.#pending.length && (this.#pending[count] as PendingDurability).lsn <= lsn) count += 1
     const durable = this.#pending.splice(0, count)

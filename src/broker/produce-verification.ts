@@ -12,7 +12,7 @@ import type { ProduceItem } from './produce-item.ts'
 import type { BrokerServices } from './services.ts'
 
 /** From this version on the partition is added to the transaction by the batch itself. */
-export const FIRST_IMPLICIT_ADD_VERSION = 12
+const FIRST_IMPLICIT_ADD_VERSION = 12
 
 export class ProduceVerification {
   readonly #broker: BrokerServices

@@ -10,9 +10,9 @@ import type { Ending } from './connection.ts'
 import { ServerBudgets } from './limits.ts'
 import type { NetLimits } from './limits.ts'
 
-/** { connectionId, remoteAddress, remotePort } */
+/** { connectionId, remoteAddress, remotePort } @public */
 export const CONNECTION_OPENED_CHANNEL = 'semel:net:connection-opened'
-/** { connectionId?, remoteAddress, remotePort, reason }; no id for one that was refused. */
+/** { connectionId?, remoteAddress, remotePort, reason }; no id for one that was refused. @public */
 export const CONNECTION_CLOSED_CHANNEL = 'semel:net:connection-closed'
 
 export interface ServeOptions {

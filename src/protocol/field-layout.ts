@@ -34,7 +34,7 @@ export function fieldsInVersion(fields: Fields, version: number, flexible: boole
   return [...plain, ...tagged]
 }
 
-export function isNullable(field: Field, version: number): boolean {
+function isNullable(field: Field, version: number): boolean {
   return field.options.nullable !== undefined && versionInRange(version, field.options.nullable)
 }
 

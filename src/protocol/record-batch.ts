@@ -20,14 +20,14 @@ import type { DecodedRecord, RecordDraft } from './record.ts'
 import { decodeRecords, iterateRecords as iterateBody, RECORD_BYTES_MIN, writeRecord } from './record.ts'
 
 export type { Compression } from './compression/compression.ts'
-export type { DecodedRecord, RecordDraft, RecordHeader } from './record.ts'
+export type { DecodedRecord, RecordDraft } from './record.ts'
 export { RECORD_BYTES_MIN } from './record.ts'
 
 /** Everything of a batch but its records. */
 export const BATCH_OVERHEAD_BYTES = 61
 /** baseOffset and batchLength, which batchLength does not count. */
-export const BATCH_LOG_OVERHEAD_BYTES = 12
-export const MAGIC = 2
+const BATCH_LOG_OVERHEAD_BYTES = 12
+const MAGIC = 2
 export const NO_PRODUCER_ID = -1
 export const NO_PRODUCER_EPOCH = -1
 export const NO_SEQUENCE = -1

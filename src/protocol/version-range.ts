@@ -3,7 +3,7 @@ import { assert } from '../base/assert.ts'
 import type { VersionRange } from './schema.ts'
 
 /** Versions travel as int16. */
-export const VERSION_MAX = 0x7fff
+const VERSION_MAX = 0x7fff
 
 export interface Versions {
   readonly min: number

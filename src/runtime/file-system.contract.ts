@@ -11,7 +11,7 @@ export interface FileSystemUnderTest {
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 
-export async function readAll(fileSystem: FileSystem, path: string): Promise<string> {
+async function readAll(fileSystem: FileSystem, path: string): Promise<string> {
   const file = await fileSystem.open(path, 'read')
   const bytes = new Uint8Array(await file.sizeBytes())
   expect(await file.read(bytes, 0)).toBe(bytes.length)

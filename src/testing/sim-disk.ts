@@ -453,7 +453,7 @@ export class SimDisk implements FileSystem {
 }
 
 /** Any mixture: most crashes lose a little here and there, some lose everything, some nothing. */
-export function randomDamage(random: SimRandom): CrashDamage {
+function randomDamage(random: SimRandom): CrashDamage {
   return {
     writes: random.pick(['lost', 'kept', 'mixed', 'mixed', 'mixed']),
     names: random.pick(['lost', 'kept', 'prefix', 'mixed']),

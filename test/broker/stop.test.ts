@@ -43,7 +43,8 @@ test('SIGTERM with an idle and a waiting client ends the process with 0 and leav
   }
   const { child, port } = await start()
   const runtime = nodeRuntime()
-  const connect = async () => new TestClient(await WireClient.connect(runtime.network, { host: '127.0.0.1', port }), runtime.clock)
+  const connect = async () =>
+    new TestClient(await WireClient.connect(runtime.network, { host: '127.0.0.1', port }), runtime.clock)
   const [idle, busy] = [await connect(), await connect()]
   await busy.createTopic('t')
   await busy.produce('t', { values: ['kept'] })

@@ -27,9 +27,9 @@ export interface ReadRecord {
 
 /** The last Produce version of transaction version 1, and the first of version 2. */
 export const TV1_PRODUCE = 11
-export const TV2_PRODUCE = 12
+const TV2_PRODUCE = 12
 export const TV1_END_TXN = 4
-export const TV2_END_TXN = 5
+const TV2_END_TXN = 5
 
 /** One Kafka connection to a broker and the requests tests make most. */
 export class TestClient implements Disposable {

@@ -197,7 +197,9 @@ describe('transaction version 1', () => {
   test('KAFKA-14920: after a refused first batch a later one in flight is refused too', async () => {
     const { client } = await start()
     const producer = await client.initProducer('id')
-    expect((await client.produceIn('id', producer, 't', 0, 'a', { version: 11 })).errorCode).toBe('TRANSACTION_ABORTABLE')
+    expect((await client.produceIn('id', producer, 't', 0, 'a', { version: 11 })).errorCode).toBe(
+      'TRANSACTION_ABORTABLE',
+    )
     await addPartitions(client, 'id', producer, [0])
     const overtaking = await client.produceIn('id', producer, 't', 1, 'b', { version: 11 })
     expect(overtaking.errorCode).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
@@ -279,7 +281,9 @@ describe('fencing and timeouts', () => {
     await client.produceIn('id', producer, 't', 0, 'hung', { version: 11 })
     const { transactionStates } = await client.wire.request(describeTransactions, 0, { transactionalIds: ['id'] })
     expect(transactionStates[0]).toMatchObject({ transactionState: 'Empty', topics: [] })
-    const described = await client.wire.request(describeProducers, 0, { topics: [{ name: 't', partitionIndexes: [0] }] })
+    const described = await client.wire.request(describeProducers, 0, {
+      topics: [{ name: 't', partitionIndexes: [0] }],
+    })
     const hung = described.topics[0]?.partitions[0]?.activeProducers[0]
     expect(hung).toMatchObject({ currentTxnStartOffset: 0 })
     expect(await latest(client, 1)).toBe(0)
@@ -331,7 +335,10 @@ describe('fencing and timeouts', () => {
     const producer = await client.initProducer('id')
     await client.produceIn('id', producer, 't', 0, 'x')
     await client.produceIn('id', producer, 'gone', 0, 'y')
-    await client.wire.request(deleteTopics, 6, { topics: [{ name: 'gone', topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }], timeoutMs: 1000 })
+    await client.wire.request(deleteTopics, 6, {
+      topics: [{ name: 'gone', topicId: 'AAAAAAAAAAAAAAAAAAAAAA' }],
+      timeoutMs: 1000,
+    })
     expect((await client.endTxn('id', producer, true)).errorCode).toBe('NONE')
     expect(await client.values('t')).toEqual(['x'])
     const { transactionStates } = await client.wire.request(describeTransactions, 0, { transactionalIds: ['id'] })
@@ -426,7 +433,9 @@ describe('over a restart', () => {
       stateFilters: [],
       producerIdFilters: [],
     })
-    expect(transactionStates.map(({ transactionalId, transactionState }) => [transactionalId, transactionState])).toEqual(
+    expect(
+      transactionStates.map(({ transactionalId, transactionState }) => [transactionalId, transactionState]),
+    ).toEqual(
       expect.arrayContaining([
         ['done', 'CompleteCommit'],
         ['open', 'Ongoing'],
@@ -442,7 +451,11 @@ describe('over a restart', () => {
 
   test('all five last batches of a producer are recognised', async () => {
     const dataDir = await directory()
-    const batch = (baseSequence: number, producer: Producer) => ({ values: [`${baseSequence}`], ...producer, baseSequence })
+    const batch = (baseSequence: number, producer: Producer) => ({
+      values: [`${baseSequence}`],
+      ...producer,
+      baseSequence,
+    })
     let producer: Producer
     const offsets: number[] = []
     {

@@ -190,7 +190,9 @@ const DAMAGES: readonly (CrashDamage | undefined)[] = [
   { writes: 'kept', names: 'kept', garbles: false },
 ]
 
-test('a broker that loses power anywhere keeps what it acknowledged, whole transactions only', { timeout: 600_000 }, async () => {
+test('a broker that loses power anywhere keeps what it acknowledged, whole transactions only', {
+  timeout: 600_000,
+}, async () => {
   const operations = await countOperations()
   const points = Math.min(operations, Math.round(60 * SCALE))
   let recoveries = 0

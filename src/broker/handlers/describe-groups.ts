@@ -1,10 +1,8 @@
 /** DescribeGroups: state and members of classic groups. Rules: core/group. */
 import { describeGroups } from '../../protocol/messages/describe-groups.ts'
+import { GROUP_OPERATIONS } from '../authorized-operations.ts'
 import { distinct } from '../distinct.ts'
 import { defineHandler } from '../handler.ts'
-
-/** READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS, by their bits. Source: AclEntry.supportedOperations. */
-const GROUP_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11)
 
 export const describeGroupsHandler = defineHandler(describeGroups, {
   minVersion: 0,

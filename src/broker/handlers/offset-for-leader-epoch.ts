@@ -34,7 +34,7 @@ export const offsetForLeaderEpochHandler = defineHandler(offsetForLeaderEpoch, {
 })
 
 /** The newest epoch at or below the one asked for, and the offset at which a later one begins. */
-export function endOf(
+function endOf(
   partition: Partition,
   leaderEpoch: number,
   currentLeaderEpoch: number,

@@ -33,7 +33,13 @@ const full = (targets: FetchTarget[], sessionEpoch = 0, sessionId = 0) => ({
 
 function opened(cache: FetchSessionCache, targets: FetchTarget[], nowMs = 0, nextRandom = ids()): number {
   expect(cache.resolve(full(targets), nowMs)).toEqual({ kind: 'full', targets, wantsSession: true })
-  return cache.openSession(targets, targets.map(() => status()), true, nowMs, nextRandom)
+  return cache.openSession(
+    targets,
+    targets.map(() => status()),
+    true,
+    nowMs,
+    nextRandom,
+  )
 }
 
 describe('fetch sessions', () => {

@@ -11,9 +11,9 @@ import type { ErrorCode } from '../../protocol/error-codes.ts'
 
 export const NO_SESSION_ID = 0
 /** A full fetch that wants a session. */
-export const INITIAL_SESSION_EPOCH = 0
+const INITIAL_SESSION_EPOCH = 0
 /** A full fetch that wants none, and ends the one it names. */
-export const FINAL_SESSION_EPOCH = -1
+const FINAL_SESSION_EPOCH = -1
 
 /** One partition as a fetch request describes it. `topicKey` is the topic id (v13+) or the name (older versions). */
 export interface FetchTarget {
@@ -202,8 +202,7 @@ export class FetchSessionCache {
 
   #makeRoom(partitionCount: number, nowMs: number): boolean {
     const { slots, partitionsMax, minEvictionMs } = this.#limits
-    const fits = (): boolean =>
-      this.#sessions.size < slots && this.#partitionCount + partitionCount <= partitionsMax
+    const fits = (): boolean => this.#sessions.size < slots && this.#partitionCount + partitionCount <= partitionsMax
     while (!fits()) {
       const oldest = this.#sessions.values().next().value
       if (oldest === undefined || nowMs - oldest.lastUsedMs < minEvictionMs) return false

@@ -12,7 +12,7 @@ import type { RecordOf } from '../../protocol/schema.ts'
 
 const configs = array(struct({ name: string(), value: string() }))
 
-export const catalogueKey = storedRecord({
+const catalogueKey = storedRecord({
   name: 'CatalogueKey',
   versions: '0',
   flexible: '0+',

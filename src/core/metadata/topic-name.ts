@@ -1,6 +1,6 @@
 /** Which names a topic may have, and which belong to the broker itself. Source: org.apache.kafka.common.internals.Topic. */
 
-export const OFFSETS_TOPIC = '__consumer_offsets'
+const OFFSETS_TOPIC = '__consumer_offsets'
 export const TRANSACTION_STATE_TOPIC = '__transaction_state'
 /** Holds the catalogue; not itself in it, and never shown to clients. */
 export const METADATA_TOPIC = '__cluster_metadata'
