@@ -12,8 +12,8 @@ export function publishFence(
     readonly transactionalId?: string | null
     readonly topic?: string | undefined
     readonly partition?: number
-    readonly producerId: number | undefined
-    readonly producerEpoch: number | undefined
+    readonly producerId?: number | undefined
+    readonly producerEpoch?: number | undefined
   },
   errorCode: ErrorCode,
 ): void {

@@ -52,6 +52,11 @@ async function handleProduce(
     while (!verification.run()) await verification.changed()
   }
   const lsn = appendAll(broker, items, context)
+  for (const item of items) {
+    const { topicName: topic, index: partition, batch, outcome } = item
+    if (outcome === undefined || outcome.errorCode === 'NONE') continue
+    publishFence(broker, 'Produce', { topic, partition, ...batch?.header }, outcome.errorCode)
+  }
   if (request.acks === 0) {
     const refused = items.find((item) => item.outcome !== undefined && item.outcome.errorCode !== 'NONE')
     if (refused !== undefined) {
@@ -158,12 +163,6 @@ function appendAll(broker: BrokerServices, items: readonly ProduceItem[], contex
         break
       case 'refuse':
         refuse(item, decision.error, decision.message)
-        publishFence(
-          broker,
-          'Produce',
-          { topic: partition.topic.name, partition: item.index, ...batch.header },
-          decision.error,
-        )
         break
     }
   }
