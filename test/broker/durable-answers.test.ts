@@ -1,0 +1,39 @@
+/** No answer that says "stored" leaves before the flush it rests on, whoever asks, and however often. */
+import { expect, test } from 'vitest'
+import { endTxn } from '../../src/protocol/messages/end-txn.ts'
+import { simRuntime } from '../../src/testing/sim-runtime.ts'
+import { TestBroker, TV1_PRODUCE } from './test-broker.ts'
+
+const FLUSH_MS = 500
+
+test('a repeated batch waits for the flush of the first, and EndTxn for that of its decision', async () => {
+  let flushMs = 0
+  const runtime = simRuntime(1, { diskLatencyMs: (operation) => (operation === 'sync' ? flushMs : 0) })
+  await runtime.clock.runUntil(
+    (async () => {
+      await using broker = await TestBroker.start({ runtime, dataDir: '/data' })
+      const [first, second] = [await broker.connect(), await broker.connect()]
+      await first.createTopic('t')
+      const plain = await first.initProducer(null)
+      const producer = await first.initProducer('id')
+      const { producerId, producerEpoch } = producer
+      await first.produceIn('id', producer, 't', 0, 'in a transaction')
+      flushMs = FLUSH_MS
+      const answeredAfterMs = async (work: Promise<{ readonly errorCode: string }>) => {
+        const beganMs = runtime.clock.nowMs()
+        expect((await work).errorCode).toBe('NONE')
+        return runtime.clock.nowMs() - beganMs
+      }
+      const batch = { values: ['plain'], producerId: plain.producerId, producerEpoch: 0, baseSequence: 0 }
+      const ended = { transactionalId: 'id', producerId, producerEpoch, committed: true }
+      const waits = await Promise.all([
+        answeredAfterMs(first.produce('t', batch, { version: TV1_PRODUCE })),
+        answeredAfterMs(second.produce('t', batch, { version: TV1_PRODUCE })),
+      ])
+      for (const waitMs of waits) expect(waitMs).toBeGreaterThanOrEqual(FLUSH_MS)
+      expect(await first.values('t', 0)).toEqual(['in a transaction', 'plain'])
+      expect(await answeredAfterMs(first.wire.request(endTxn, 5, ended))).toBeGreaterThanOrEqual(FLUSH_MS)
+      flushMs = 0
+    })(),
+  )
+})
