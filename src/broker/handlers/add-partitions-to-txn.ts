@@ -8,6 +8,7 @@ import { defineHandler } from '../handler.ts'
 export const addPartitionsToTxnHandler = defineHandler(addPartitionsToTxn, {
   minVersion: 0,
   maxVersion: 5,
+  deviations: ['version 4 and above, which Kafka keeps for brokers, refuse __transaction_state too'],
   handle(broker, request, { apiVersion }) {
     return broker.transactions.run((coordinator, nowMs) => coordinator.addPartitionsToTxn(request, apiVersion, nowMs))
   },

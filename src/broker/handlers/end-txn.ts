@@ -9,6 +9,9 @@ import { publishFence } from '../fence.ts'
 export const endTxnHandler = defineHandler(endTxn, {
   minVersion: 0,
   maxVersion: 5,
+  deviations: [
+    'version 5, a commit that lost against an abort by the coordinator: PRODUCER_FENCED instead of INVALID_TXN_STATE',
+  ],
   async handle(broker, request, { apiVersion }) {
     const reply = await broker.transactions.run((coordinator, nowMs) => coordinator.endTxn(request, apiVersion, nowMs))
     publishFence(broker, 'EndTxn', request, reply.errorCode)

@@ -10,6 +10,10 @@ import { defineHandler } from '../handler.ts'
 export const writeTxnMarkersHandler = defineHandler(writeTxnMarkers, {
   minVersion: 1,
   maxVersion: 2,
+  deviations: [
+    'a coordinator epoch above the broker’s own counts as its own: there is no later coordinator to be fenced for',
+    'no marker is written to __transaction_state (INVALID_TOPIC_EXCEPTION)',
+  ],
   async handle(broker, request) {
     const markers = await Promise.all(
       request.markers.map(async (marker) => {
