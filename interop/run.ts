@@ -5,7 +5,7 @@
  *                       [--invoices N|all] [--kills N] [--few-kills N] [--json FILE]
  */
 import { parseArgs } from 'node:util'
-import { type Broker, externalBroker, makeBroker } from './runner/brokers.ts'
+import { type Broker, externalBroker, makeBroker, removeDirectories } from './runner/brokers.ts'
 import { checksCase } from './runner/cases/checks.ts'
 import { type Context, help, helper, printTails, type RunOptions } from './runner/cases/context.ts'
 import { loadCase } from './runner/cases/load.ts'
@@ -75,6 +75,7 @@ const startedMs = Date.now()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     killAll()
+    removeDirectories()
     process.exit(1)
   })
 }

@@ -40,6 +40,13 @@ const TEST_SETTINGS: Settings = {
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': String(TIMEOUT_SCAN_INTERVAL_MS),
 }
 
+const directories = new Set<string>()
+
+/** What brokers of this run left on disk, for a run that ends early. */
+export function removeDirectories(): void {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
+}
+
 abstract class OwnBroker implements Broker {
   abstract readonly kind: 'semel' | 'kafka'
   abstract readonly dataDirectory: string
@@ -51,6 +58,7 @@ abstract class OwnBroker implements Broker {
   constructor(port: number) {
     this.port = port
     this.directory = mkdtempSync(join(tmpdir(), 'semel-interop-'))
+    directories.add(this.directory)
   }
 
   get address(): string {
