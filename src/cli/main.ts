@@ -33,6 +33,7 @@ program
   .addOption(new Option('--durability <when>', 'when a write is acknowledged').choices(['fsync', 'os', 'memory']))
   .option('--config <file>', 'server.properties with Kafka configuration names')
   .option('-X <key=value>', 'one configuration entry; may be repeated', collect, [])
+  .option('--hints', 'print how clients connect')
   .addOption(
     new Option('--log-level <level>', 'least serious log lines to print on standard error')
       .choices(['debug', 'info', 'warn', 'error', 'silent'])

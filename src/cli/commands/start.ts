@@ -27,6 +27,7 @@ export interface StartOptions {
   /** Each 'key=value'. */
   readonly X: readonly string[]
   readonly logLevel: LogLevel
+  readonly hints?: boolean
 }
 
 const EXIT_FAILED = 1
@@ -64,6 +65,7 @@ export async function start(options: StartOptions, version: string): Promise<num
     runtime.logger.warn('these configuration keys have no effect on a single node', { keys: broker.ignoredProperties })
   }
   process.stdout.write(`${readyLine(broker, version)}\n`)
+  if (options.hints === true) process.stdout.write(connectionHints(broker.bootstrap))
   return untilStopped(broker, signals)
 }
 
@@ -115,6 +117,15 @@ function checkedAddress(text: string): string {
   const { host, port } = parseHostAndPort(text)
   if (host === '' || port === 0) throw new ConfigError(`--advertise ${text}: expected the HOST:PORT that clients reach`)
   return text
+}
+
+/** Three lines for somebody who has just started a broker for the first time. */
+function connectionHints(bootstrap: string): string {
+  return [
+    `  Java, Python, Go, Rust   bootstrap.servers=${bootstrap}`,
+    `  Node, kafkajs            new Kafka({ brokers: ['${bootstrap}'] })`,
+    `  a terminal, kcat         kcat -b ${bootstrap} -L        (Ctrl-C stops the broker)\n`,
+  ].join('\n')
 }
 
 function readyLine(broker: Broker, version: string): string {
