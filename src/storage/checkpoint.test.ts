@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { MemoryFileSystem } from '../runtime/memory-file-system.ts'
+import { SimDisk } from '../testing/sim-disk.ts'
+import { SimRandom } from '../testing/sim-random.ts'
 import { crc32c } from '../base/crc32c.ts'
 import { CheckpointSlots } from './checkpoint-slots.ts'
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
@@ -94,6 +96,50 @@ describe('the two slots', () => {
     expect(found.newest).toMatchObject({ generation: 2, lsn: 2 })
     await found.write({ ...written, lsn: 4 })
     expect((await slotsIn(fileSystem)).newest).toMatchObject({ generation: 3, lsn: 4 })
+  })
+
+  test('a checkpoint that only the cache held when its writer was killed is there for good once settled', async () => {
+    for (const flushes of [0, 1]) {
+      const disk = new SimDisk()
+      await disk.makeDirectory('/data')
+      await disk.syncDirectory('/')
+      const slots = await CheckpointSlots.open(disk, '/data')
+      for (let lsn = 1; lsn <= flushes; lsn++) await slots.write({ ...written, lsn })
+      // The write of the next happens, its flush does not.
+      disk.crashAt(disk.operations + 1)
+      await Promise.race([slots.write({ ...written, lsn: 9 }), disk.crashed])
+      const killed = disk.kill()
+      const found = await CheckpointSlots.open(killed, '/data')
+      expect(found.newest).toMatchObject({ lsn: 9 })
+      await found.settle()
+      // Torn, the next one must not leave the older one alone: files have been removed that it needs.
+      killed.crashAt(killed.operations)
+      await Promise.race([found.write({ ...written, lsn: 10 }), killed.crashed])
+      const cut = killed.crash(new SimRandom(1), { writes: 'lost', names: 'lost', garbles: false })
+      expect((await CheckpointSlots.open(cut, '/data')).newest).toMatchObject({ lsn: 9 })
+    }
+  })
+
+  test('settling is done or not done, wherever the power is lost', async () => {
+    const { operations } = await settled(Number.POSITIVE_INFINITY)
+    for (let crashAt = 0; crashAt < operations; crashAt++) {
+      const disk = await settled(crashAt)
+      for (let seed = 0; seed < 10; seed++) {
+        const cut = disk.crash(new SimRandom(seed))
+        expect((await CheckpointSlots.open(cut, '/data')).newest).toMatchObject({ lsn: 2 })
+      }
+    }
+
+    async function settled(crashAt: number): Promise<SimDisk> {
+      const disk = new SimDisk()
+      await disk.makeDirectory('/data')
+      await disk.syncDirectory('/')
+      const slots = await CheckpointSlots.open(disk, '/data')
+      for (const lsn of [1, 2]) await slots.write({ ...written, lsn })
+      disk.crashAt(disk.operations + crashAt)
+      await Promise.race([slots.settle(), disk.crashed])
+      return disk
+    }
   })
 
   test('refuse a checkpoint of a newer format instead of taking the older slot', async () => {

@@ -1,5 +1,5 @@
 /**
- * Directories of dropped logs on their way out: renamed once the drop is durable, so that a new log of the same name finds
+ * Directories of dropped logs on their way out: renamed once the drop is flushed, so that a new log of the same name finds
  * its place free, then removed. A crash leaves either name to recovery, which removes both.
  */
 import type { FileSystem } from '../base/runtime.ts'
@@ -16,7 +16,8 @@ export interface DroppedLogsOptions {
   readonly writing: SerialQueue
   /** Nothing is flushed while a task of this queue runs. */
   readonly flushing: SerialQueue
-  readonly whenDurable: (lsn: number) => Promise<void>
+  /** Resolves when no power cut can take back what was appended up to `lsn`, whatever the durability of an acknowledgement. */
+  readonly whenFlushed: (lsn: number) => Promise<void>
   readonly onError: (error: unknown) => void
 }
 
@@ -44,11 +45,11 @@ export class DroppedLogs {
 
   /** Moves what is left of dropped logs out of this directory. To be called by the drain, or while none runs. */
   async vacate(directory: string): Promise<void> {
-    const { drain, fileSystem, flushing, whenDurable } = this.#options
+    const { drain, fileSystem, flushing, whenFlushed } = this.#options
     for (const { log, lsn } of this.#vacating.get(directory) ?? []) {
       if (!log.hasDirectory) continue
       // Before that, a crash would bring the log back, and it would miss its files.
-      await whenDurable(lsn)
+      await whenFlushed(lsn)
       await flushing.run(async () => {
         drain.forgetDirectory(directory)
         await fileSystem.rename(directory, this.#deletedDirectory(log))
@@ -63,8 +64,8 @@ export class DroppedLogs {
   }
 
   async #remove(logs: readonly PartitionLog[], lsn: number): Promise<void> {
-    const { fileSystem, whenDurable, writing } = this.#options
-    await whenDurable(lsn)
+    const { fileSystem, whenFlushed, writing } = this.#options
+    await whenFlushed(lsn)
     for (const log of logs) {
       await writing.run(() => this.vacate(log.directory))
       if (log.hasDirectory) await fileSystem.removeDirectory(this.#deletedDirectory(log))

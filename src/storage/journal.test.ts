@@ -159,6 +159,26 @@ describe('group commit', () => {
     expect(names((await openJournal(after)).replayed)).toEqual([1, 2])
   })
 
+  test('with os durability a checkpoint may rely on a journal of which nothing was flushed', async () => {
+    const { disk } = await tracedDisk()
+    const { journal } = await openJournal(disk, { durability: 'os' })
+    const afterLsn = (await appendDurably(journal, bodyOf(1, 50), bodyOf(2, 50))).at(-1) as number
+    const found = disk.crash(new SimRandom(1), { writes: 'lost', names: 'lost', garbles: false })
+    const { journal: next } = await openJournal(found, { durability: 'os', afterLsn })
+    const [lsn] = await appendDurably(next, bodyOf(3, 50))
+    const { replayed } = await openJournal(found.kill(), { afterLsn })
+    expect(replayed.map((frame) => frame.lsn)).toEqual([lsn])
+  })
+
+  test('with os durability what is asked to be flushed survives a power cut, over files', async () => {
+    const { disk } = await tracedDisk()
+    const { journal } = await openJournal(disk, { durability: 'os', fileSizeBytes: 1000 })
+    for (let name = 1; name <= 12; name += 1) await appendDurably(journal, bodyOf(name, 200))
+    await journal.flush(journal.durableLsn)
+    const found = disk.crash(new SimRandom(1), { writes: 'lost', names: 'lost', garbles: false })
+    expect(names((await openJournal(found)).replayed)).toEqual(Array.from({ length: 12 }, (_, at) => at + 1))
+  })
+
   test('with os durability a power cut takes what it takes, and the rest is a prefix', async () => {
     for (let seed = 0; seed < 60; seed += 1) {
       const { disk } = await tracedDisk()

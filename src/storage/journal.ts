@@ -91,8 +91,9 @@ export class Journal {
     const frameMark = recovered.frameMark ?? drawFrameMark(runtime)
     const [start] = await Promise.all([
       startFile(options, recovered, frameMark),
-      // The directory may be new as well; both flushes are needed before the first append, neither by the other.
-      recovered.files.length === 0 ? fileSystem.syncDirectory(dirname(directory)) : undefined,
+      // The directory may be new as well, or a start before this one made it and was killed before this flush; both
+      // flushes are needed before the first append, neither by the other.
+      fileSystem.syncDirectory(dirname(directory)),
     ])
     for (const path of recovered.discardable) await fileSystem.remove(path)
     if (recovered.bytesCut > 0) {
@@ -181,6 +182,21 @@ export class Journal {
     await this.#fileSystem.syncDirectory(this.#directory)
   }
 
+  /**
+   * Makes every frame up to `lsn`, which is durable, survive a power cut. With `fsync` it does already.
+   * @throws the system's error, after which the journal has failed
+   */
+  async flush(lsn: number): Promise<void> {
+    assert(lsn <= this.#durableLsn, `frame ${lsn} is written; the last that is has LSN ${this.#durableLsn}`)
+    if (this.#flushedLsn >= lsn) return
+    // Taken in one tick: frames up to here are in this file, in flushed ones, or in full ones that are being flushed.
+    const written = this.#durableLsn
+    await this.#syncPath(this.#current.path)
+    await Promise.all(this.#background)
+    if (this.#failure !== undefined) throw this.#failure
+    this.#flushedLsn = Math.max(this.#flushedLsn, written)
+  }
+
   /** Flushes all that was appended, marks the journal as flushed to its end and closes its files. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -193,10 +209,10 @@ export class Journal {
     await this.#flushLoop
     await Promise.all(this.#background)
     await this.#cutting
-    if (this.#durability === 'os') await this.#syncCurrent()
+    await this.#flushWritten()
     this.#enqueueMark()
     await this.#flushLoop
-    if (this.#durability === 'os') await this.#syncCurrent()
+    await this.#flushWritten()
     const prepared = await this.#prepared?.catch(() => undefined)
     await prepared?.close()
     await Promise.all(this.#background)
@@ -317,15 +333,10 @@ export class Journal {
     this.#background.add(tracked)
   }
 
-  async #syncCurrent(): Promise<void> {
+  /** All that was written, while closing: a failure is kept, and reported at the end. */
+  async #flushWritten(): Promise<void> {
     if (this.#failure !== undefined) return
-    const lsn = this.#durableLsn
-    try {
-      await this.#current.sync()
-      this.#flushedLsn = lsn
-    } catch (error) {
-      this.#fail(error)
-    }
+    await this.flush(this.#durableLsn).catch((error: unknown) => this.#fail(error))
   }
 
   async #syncPath(path: string): Promise<void> {
@@ -381,16 +392,18 @@ async function startFile(options: JournalOptions, recovered: RecoveredJournal, f
   const { fileSystem } = runtime
   const lastLsn = Math.max(recovered.lastLsn, afterLsn)
   const repeats = recovered.lastLsn < afterLsn ? [] : recovered.unconfirmed
+  // With `os` nothing flushes the first frame before a checkpoint relies on it, so a new journal begins with a mark too.
+  const beginsWithMark = lastLsn > 0 || durability === 'os'
   const mark = Buffer.alloc(FRAME_HEADER_BYTES)
   const markFrame = { frameMark, previousCrc: recovered.lastCrc, lsn: lastLsn + 1, flushedLsn: lastLsn }
   const markCrc = encodeFrameHeader(mark, 0, markFrame, 0, [])
   async function* content(): AsyncGenerator<Uint8Array> {
     for (const span of repeats) yield* fileBytes(fileSystem, span)
-    if (lastLsn > 0) yield mark
+    if (beginsWithMark) yield mark
   }
   const header = { frameMark, sequence: recovered.nextSequence, durability }
   const file = await createJournalFile({ fileSystem, directory, header, fileSizeBytes, content: content() })
-  if (lastLsn === 0) return { file, firstLsn: undefined, lastLsn: 0, lastCrc: 0 }
+  if (!beginsWithMark) return { file, firstLsn: undefined, lastLsn: 0, lastCrc: 0 }
   return { file, firstLsn: repeats[0]?.firstLsn ?? lastLsn + 1, lastLsn: lastLsn + 1, lastCrc: markCrc }
 }
 

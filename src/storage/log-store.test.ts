@@ -493,6 +493,24 @@ describe('deleting', () => {
     expect((await world.disk.list(DIRECTORY)).filter((name) => name.startsWith('orders'))).toEqual(['orders-0'])
   })
 
+  test('with durability os the directory of a dropped log goes only once no power cut can bring the log back', async () => {
+    for (const names of ['kept', 'lost'] as const) {
+      const world = newWorld()
+      const store = await open(world, {}, 'os')
+      const log = store.createLog(NAME)
+      append(store, log)
+      await store.checkpoint()
+      store.dropLogs([log])
+      const again = store.createLog({ ...NAME, topicId: 'AAAAAAAAAAAAAAAAAAAAAg' })
+      append(store, again)
+      await world.clock.advance(1000)
+      expect((await world.disk.list(DIRECTORY)).filter((name) => name.endsWith('-delete'))).toEqual([])
+      const disk = world.disk.crash(new SimRandom(1), { writes: 'lost', names, garbles: false })
+      const found = await open({ disk, clock: new SimClock() }, {}, 'os')
+      expect([...found.logs()].map(({ topicId }) => topicId)).not.toContain(NAME.topicId)
+    }
+  })
+
   test('a log may be appended to and dropped while a checkpoint that knows it is being taken', async () => {
     const clock = new SimClock()
     const world = { clock, disk: new SimDisk({ clock, latencyMs: () => 1 }) }

@@ -156,7 +156,7 @@ export class LogStore {
       drain: this.#drain,
       writing: this.#writing,
       flushing: this.#flushing,
-      whenDurable: (lsn) => this.whenDurable(lsn),
+      whenFlushed: (lsn) => this.#whenFlushed(lsn),
       onError: (error) => this.#fail('removing a deleted log failed', error),
     })
   }
@@ -298,6 +298,12 @@ export class LogStore {
   whenDurable(lsn: number): Promise<void> {
     assert(lsn <= this.#appendedLsn, `LSN ${lsn} has not been appended, the last one is ${this.#appendedLsn}`)
     return this.#waiters.wait(lsn)
+  }
+
+  /** Resolves when no power cut can take back what was appended up to `lsn`; with `os` that is more than durable. */
+  async #whenFlushed(lsn: number): Promise<void> {
+    await this.whenDurable(lsn)
+    await this.#journal?.flush(lsn)
   }
 
   /** Called synchronously whenever more is durable, before promises of `whenDurable` resolve. */
@@ -451,7 +457,7 @@ export class LogStore {
       )
       await syncAncestors(this.#fileSystem, this.#directory)
       await slots.write({ lsn: 0, isClean: true, nextLogId: 1, droppedLogIds: [], logs: [] })
-    }
+    } else await slots.settle()
     const checkpoint = slots.newest!
     if (checkpoint.lsn > 0) await this.#checkJournalExists(journalDirectory)
     const replayed = new ReplayedLogs(this.#context, this.#directory, journalDirectory, checkpoint)
