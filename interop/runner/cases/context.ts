@@ -1,5 +1,5 @@
 /** What a case is given, and the few steps several cases share. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Broker } from '../brokers.ts'
 import { type Arguments, type Client, clients, start } from '../clients.ts'
@@ -76,6 +76,7 @@ export async function committedValues(context: Context, topic: string): Promise<
   const out = join(cacheDirectory, `${context.prefix}values.ndjson`)
   await help(context, 'read', { topics: topic, isolation: 'read_committed', out })
   const text = readFileSync(out, 'utf8').trimEnd()
+  rmSync(out)
   return text === '' ? [] : text.split('\n').map((line) => JSON.parse(line) as { v: string; f: string | null })
 }
 

@@ -2,6 +2,7 @@
  * The main job: one transaction per invoice over three topics, every tenth first aborted; then the same while the broker
  * is killed and restarted. The verdict is exact in both: see retail.ts.
  */
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { cacheDirectory } from '../paths.ts'
 import { type Line, type Program, sleep } from '../programs.ts'
@@ -53,7 +54,8 @@ export async function loadCase(context: Context, input: RetailInput, plan: LoadP
         isolation === 'read_committed'
           ? await verifyCommitted(out, prefix, input)
           : await verifyUncommitted(out, prefix, input, plan.kills === 0 && plan.interludes === undefined)
-      if (verdict.problems.length > 0) throw new CaseError(verdict.problems.join('; '), writer)
+      if (verdict.problems.length > 0) throw new CaseError(`${verdict.problems.join('; ')} (${out})`, writer)
+      rmSync(out)
       return `${verdict.records} records, read by ${trusted.name}`
     })
   }
@@ -76,6 +78,7 @@ async function ownReader(context: Context, input: RetailInput, prefix: string, n
     )
     const verdict = await verifyCommitted(out, prefix, input)
     problem = verdict.problems[0]
+    rmSync(out)
   } catch (error) {
     problem = error instanceof Error ? error.message : String(error)
   }
