@@ -75,6 +75,8 @@ export class ProduceVerification {
   ): boolean {
     const { apiVersion } = this.#context
     const mode = apiVersion >= FIRST_IMPLICIT_ADD_VERSION ? 'add' : 'verify'
+    // Once the outcome is decided nothing may join the transaction, though its markers are not written yet.
+    const isDecided = this.#broker.transactions.isDecided(transactionalId)
     const unknown = transactional.filter((item) => {
       const state = item.partition?.state
       if (state === undefined) return false
@@ -85,7 +87,7 @@ export class ProduceVerification {
         refuse(item, 'INVALID_PRODUCER_EPOCH', message)
         return false
       }
-      if (state.hasOpenTransaction(producerId, producerEpoch)) return false
+      if (!isDecided && state.hasOpenTransaction(producerId, producerEpoch)) return false
       // A later batch must not overtake this one if the coordinator refuses it (KAFKA-14920).
       if (item.batch !== undefined) state.beginVerification(item.batch.header, this.#context.nowMs)
       return true

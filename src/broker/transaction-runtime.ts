@@ -111,6 +111,12 @@ export class TransactionRuntime {
     return reply
   }
 
+  /** The outcome is decided, the markers are still to be written. */
+  isDecided(transactionalId: string): boolean {
+    const state = this.coordinator.stateOf(transactionalId)
+    return state === 'PrepareCommit' || state === 'PrepareAbort'
+  }
+
   /**
    * Adds partitions to a transaction, or verifies that they are in it, in this very tick: the caller appends in the
    * same tick, so the record that adds them precedes the data in the journal.

@@ -37,3 +37,28 @@ test('a repeated batch waits for the flush of the first, and EndTxn for that of 
     })(),
   )
 })
+
+test.each([
+  [12, 5, 'INVALID_PRODUCER_EPOCH'],
+  [11, 4, 'NOT_ENOUGH_REPLICAS'],
+])(
+  'a batch behind EndTxn does not join what is decided (Produce %i, EndTxn %i: %s)',
+  async (version, end, expected) => {
+    const runtime = simRuntime(2, { diskLatencyMs: (operation) => (operation === 'sync' ? 20 : 0) })
+    await runtime.clock.runUntil(
+      (async () => {
+        await using broker = await TestBroker.start({ runtime, dataDir: '/data' })
+        const client = await broker.connect()
+        await client.createTopic('t')
+        const producer = await client.initProducer('id')
+        await client.produceIn('id', producer, 't', 0, 'in time')
+        // Sent without waiting: the decision is made and not on disk when the batch arrives.
+        const ended = client.endTxn('id', producer, true, end)
+        const late = await client.produceIn('id', producer, 't', 1, 'late', { version })
+        expect((await ended).errorCode).toBe('NONE')
+        expect(late.errorCode).toBe(expected)
+        expect(await client.values('t', 0)).toEqual(['in time'])
+      })(),
+    )
+  },
+)
