@@ -15,7 +15,7 @@ import { encodeFrameHeader, FRAME_BODY_BYTES_MAX, FRAME_HEADER_BYTES, type Journ
 import { FrameGatherer, type GatheredFrame } from './journal-gather.ts'
 import { type JournalFile, type RecoveredJournal, recoverJournal } from './journal-recovery.ts'
 
-export const JOURNAL_FILE_SIZE_BYTES = 64 * 1024 * 1024
+const JOURNAL_FILE_SIZE_BYTES = 64 * 1024 * 1024
 /** After so long without an append a flush mark records how far the journal is flushed. */
 export const FLUSH_MARK_IDLE_MS = 1000
 

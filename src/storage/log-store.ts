@@ -530,11 +530,11 @@ export class LogStore {
 
   async #close(): Promise<void> {
     this.#drainTimer?.cancel()
-    let problem: unknown
+    let problem: Error | undefined
     if (this.#failure === undefined && this.#journal !== undefined) {
       await this.#checkpoints
         .run(() => this.#takeCheckpoint(true))
-        .catch((error: unknown) => {
+        .catch((error: Error) => {
           problem = error
         })
     }

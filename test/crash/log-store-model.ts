@@ -22,7 +22,7 @@ import { silentLogger } from '../../src/runtime/logger.ts'
 export const DATA_DIRECTORY = '/var/semel/data'
 
 /** Small enough that every mechanism is at work within some dozens of batches. */
-export const TINY_LIMITS: Partial<StorageLimits> = {
+const TINY_LIMITS: Partial<StorageLimits> = {
   journalFileBytes: 4096,
   checkpointJournalBytes: 6000,
   drainBytes: 900,
@@ -84,7 +84,7 @@ function keyOf({ topicId, partition }: LogName): string {
 }
 
 /** The producer table of a log at an offset. */
-export function producersAt(log: PartitionLog, offset: number): StoredProducerState[] {
+function producersAt(log: PartitionLog, offset: number): StoredProducerState[] {
   if (offset === 0) return []
   const batches = Array.from({ length: Math.min(5, offset) }, (_, index) => {
     const lastOffset = offset - Math.min(5, offset) + index
