@@ -284,6 +284,7 @@ async function openServices(
     store,
     partitions,
     groups,
+    catalogueRuntime,
   )
   catalogueRuntime.listen({
     onSettingsChanged: applySettings,

@@ -43,6 +43,7 @@ export class CatalogueRuntime {
   /** What is left of the block of producer ids in use. */
   #nextProducerId = 0
   #producerIdsEnd = 0
+  #producerIdsLsn = 0
 
   constructor(
     catalogue: Catalogue,
@@ -131,17 +132,26 @@ export class CatalogueRuntime {
     )
   }
 
-  /** A producer id that nobody has had. Its block is journalled before anything that can carry it. */
+  /**
+   * A producer id that nobody has had. Its block is journalled before anything that can carry it; who tells the id without
+   * journalling it waits for `producerIdsLsn`.
+   */
   nextProducerId(): number {
     if (this.#nextProducerId === this.#producerIdsEnd) {
       const { records, reply } = this.catalogue.decideReserveProducerIds()
       this.commit(records)
       this.#nextProducerId = reply.firstProducerId
       this.#producerIdsEnd = reply.firstProducerId + reply.blockSize
+      this.#producerIdsLsn = this.#lastLsn
     }
     const producerId = this.#nextProducerId
     this.#nextProducerId += 1
     return producerId
+  }
+
+  /** Once it is durable, no later start gives out an id of the block in use. */
+  get producerIdsLsn(): number {
+    return this.#producerIdsLsn
   }
 
   /** Appends decided records and replays them, in this tick. */

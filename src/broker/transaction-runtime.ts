@@ -31,6 +31,7 @@ import {
   encodeTransactionRecord,
   TRANSACTION_STATE_TOPIC,
 } from './coordinator-log.ts'
+import type { CatalogueRuntime } from './catalogue-runtime.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import { STATE_CHANGE_CHANNEL } from './events.ts'
 import type { ForwardClock } from './forward-clock.ts'
@@ -61,6 +62,7 @@ export class TransactionRuntime {
   readonly #store: LogStore
   readonly #partitions: PartitionTable
   readonly #groups: GroupRuntime
+  readonly #catalogue: CatalogueRuntime
   readonly #timer: DeadlineTimer
   /** Markers of transactions whose Prepare record is not durable yet, in LSN order. */
   #awaiting: { readonly lsn: number; readonly intent: MarkerIntent }[] = []
@@ -74,6 +76,7 @@ export class TransactionRuntime {
     store: LogStore,
     partitions: PartitionTable,
     groups: GroupRuntime,
+    catalogue: CatalogueRuntime,
   ) {
     this.coordinator = coordinator
     this.#runtime = runtime
@@ -81,6 +84,7 @@ export class TransactionRuntime {
     this.#store = store
     this.#partitions = partitions
     this.#groups = groups
+    this.#catalogue = catalogue
     this.#timer = new DeadlineTimer(
       clock,
       () => coordinator.nextDeadlineMs(),
@@ -301,6 +305,7 @@ export class TransactionRuntime {
   }
 
   #settled(): Promise<void> {
-    return this.#store.whenDurable(this.#lastLsn)
+    // The id of a producer that is not transactional is in no record: told before its block is durable, it would be given again.
+    return this.#store.whenDurable(Math.max(this.#lastLsn, this.#catalogue.producerIdsLsn))
   }
 }

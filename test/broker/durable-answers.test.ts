@@ -62,3 +62,25 @@ test.each([
     )
   },
 )
+
+test('the id of a producer that is not transactional waits for the flush of its block, that of a second one too', async () => {
+  let flushMs = 0
+  const runtime = simRuntime(3, { diskLatencyMs: (operation) => (operation === 'sync' ? flushMs : 0) })
+  await runtime.clock.runUntil(
+    (async () => {
+      await using broker = await TestBroker.start({ runtime, dataDir: '/data' })
+      const clients = [await broker.connect(), await broker.connect()]
+      flushMs = FLUSH_MS
+      const beganMs = runtime.clock.nowMs()
+      const ids = await Promise.all(
+        clients.map(async (client) => {
+          const { producerId } = await client.initProducer(null)
+          expect(runtime.clock.nowMs() - beganMs).toBeGreaterThanOrEqual(FLUSH_MS)
+          return producerId
+        }),
+      )
+      expect(new Set(ids).size).toBe(2)
+      flushMs = 0
+    })(),
+  )
+})
