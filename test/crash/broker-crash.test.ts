@@ -38,12 +38,14 @@ async function live(runtime: SimRuntime, history: History, options: LoadOptions)
   await broker.broker.close()
 }
 
+/** A request that was under way when the power went has an unknown outcome. */
+function ignoreClosed(error: unknown): void {
+  if (!(error instanceof Error && /closed/.test(error.message))) throw error
+}
+
 /** Runs a life until it ends or the disk stops. */
 async function liveUntilCrash(runtime: SimRuntime, history: History, options: LoadOptions): Promise<void> {
-  const work = live(runtime, history, options).catch((error: unknown) => {
-    // A request that was under way when the power went has an unknown outcome.
-    if (!(error instanceof Error && /closed/.test(error.message))) throw error
-  })
+  const work = live(runtime, history, options).catch(ignoreClosed)
   await runtime.clock.runUntil(Promise.race([work, runtime.fileSystem.crashed]))
   // An answer that did not wait for the disk gets out now, and is held against the broker.
   await runtime.clock.advance(50)
@@ -117,7 +119,7 @@ test('a broker that loses power again while it recovers keeps all of it, two cra
         next.network.cut()
         at.push(random.below(40))
         next.fileSystem.crashAt(at.at(-1) as number)
-        const recovery = judgeOn(next, structuredClone(history)).catch(() => undefined)
+        const recovery = judgeOn(next, structuredClone(history)).catch(ignoreClosed)
         await next.clock.runUntil(Promise.race([recovery, next.fileSystem.crashed]))
       }
       await judgeOn(next.afterCrash(), history)
