@@ -8,7 +8,7 @@
  */
 import { assert } from '../base/assert.ts'
 import type { EventSink } from '../base/runtime.ts'
-import { readMarker } from '../protocol/control-record.ts'
+import type { Marker } from '../protocol/control-record.ts'
 import { readBatchHeader, setBaseOffset, setPartitionLeaderEpoch } from '../protocol/record-batch.ts'
 import type { BatchHeader } from '../protocol/record-batch.ts'
 import type { LogStore } from '../storage/log-store.ts'
@@ -19,6 +19,8 @@ export interface BatchAppend {
   readonly partition: Partition
   /** Exactly one record batch; base offset and leader epoch are written into it. Must not change afterwards. */
   readonly batch: Uint8Array
+  /** Of a control batch. */
+  readonly marker?: Marker
 }
 
 export interface AppendedBatch {
@@ -120,9 +122,9 @@ export class PartitionTable {
         header: headers[index] as BatchHeader,
       })),
     )
-    const batches = appends.map(({ partition, batch }, index) => {
+    const batches = appends.map(({ partition, marker }, index) => {
       const header = headers[index] as BatchHeader
-      const marker = header.isControl ? readMarker(batch) : undefined
+      assert(header.isControl === (marker !== undefined), 'a control batch comes with its marker')
       const { aborted } = partition.state.replay(header, marker)
       if (aborted !== undefined) partition.log.appendAborted(aborted)
       this.#publish(partition, header, marker?.markerType)

@@ -233,22 +233,23 @@ export class TransactionRuntime {
     const outcomes: MarkerOutcome[] = []
     const appends: BatchAppend[] = []
     const { producerId, producerEpoch, coordinatorEpoch } = write
-    const timestampMs = this.#runtime.clock.nowMs()
+    const markerType = write.committed ? 'COMMIT' : 'ABORT'
+    // The markers of a transaction differ in their base offsets only, which the append sets and the CRC does not cover.
+    const marker = buildMarkerBatch({
+      markerType,
+      producerId,
+      producerEpoch,
+      coordinatorEpoch,
+      timestampMs: this.#runtime.clock.nowMs(),
+      baseOffset: 0,
+      partitionLeaderEpoch: this.#partitions.leaderEpoch,
+    })
     for (const { topic, partition: index } of write.partitions) {
       const partition = this.#partitions.get(topic, index)
       const errorCode = partition === undefined ? 'UNKNOWN_TOPIC_OR_PARTITION' : this.#decideMarker(partition, write)
       outcomes.push({ topic, partition: index, errorCode })
       if (partition === undefined || errorCode !== 'NONE') continue
-      const batch = buildMarkerBatch({
-        markerType: write.committed ? 'COMMIT' : 'ABORT',
-        producerId,
-        producerEpoch,
-        coordinatorEpoch,
-        timestampMs,
-        baseOffset: 0,
-        partitionLeaderEpoch: this.#partitions.leaderEpoch,
-      })
-      appends.push({ partition, batch })
+      appends.push({ partition, batch: Buffer.from(marker), marker: { markerType, coordinatorEpoch } })
     }
     return { outcomes, appends }
   }
