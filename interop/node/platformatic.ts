@@ -156,7 +156,7 @@ async function basics(options: Options): Promise<void> {
       value: `value-${i}`,
     }))
     const producer = producerOf(options)
-    await producer.send({ messages })
+    await producer.send({ acks: ProduceAcks.ALL, messages })
     await producer.close()
     const records = await readAll(options, 'read_uncommitted', [topic], 300)
     expect([records.length, distinct(records).length], [300, 300], 'records and distinct values')
@@ -292,6 +292,7 @@ async function basics(options: Options): Promise<void> {
     const producer = producerOf(options)
     for (let i = 0; i < 50; i++)
       await producer.send({
+        acks: ProduceAcks.ALL,
         messages: [{ topic: name, partition: 0, value: 'value', timestamp: BigInt(startMs + i * 1_000) }],
       })
     await producer.close()
@@ -318,7 +319,8 @@ async function roundTrip(
   await create(options, topic, 1)
   const producer = producerOf(options)
   // One by one: the order is that of the calls.
-  for (const message of messages) await producer.send({ messages: [{ topic, partition: 0, ...message }] })
+  for (const message of messages)
+    await producer.send({ acks: ProduceAcks.ALL, messages: [{ topic, partition: 0, ...message }] })
   await producer.close()
   return readAll(options, 'read_uncommitted', [topic], messages.length)
 }
@@ -378,6 +380,7 @@ async function idempotent(options: Options): Promise<void> {
       // Five sends at a time.
       const sends = Array.from({ length: 5 }, (_, send) =>
         producer.send({
+          acks: ProduceAcks.ALL,
           messages: Array.from({ length: 20 }, (_, j) => ({ topic, partition: 0, value: String(i + send * 20 + j) })),
         }),
       )

@@ -27,6 +27,7 @@ export const produceHandler = defineHandler(produce, {
     'compression.type other than `producer` does not recompress: batches are stored as they were sent',
     'no client may write to internal topics, not even one that calls itself __admin_client',
     'several batches for one partition in one request are refused with INVALID_REQUEST',
+    'what is acknowledged with acks=1 is shown to consumers once it is on disk, one flush later',
   ],
   handle: handleProduce,
 })
