@@ -18,7 +18,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import type { FileLock } from '../base/runtime.ts'
 import { fileError } from './file-error.ts'
 
-/** @throws code 'ELOCKED', the message names the holder */
+/** @throws code 'ELOCKED'; the message and `holder` name who has it ('process 42 on host') */
 export function lockFile(path: string): Promise<FileLock> {
   return process.platform === 'linux' ? lockByAbstractSocket(path) : lockByPidFile(path)
 }
@@ -174,5 +174,5 @@ async function lockedError(path: string): Promise<Error> {
       : holder.processId === process.pid && holder.host === hostname()
         ? 'this process'
         : `process ${holder.processId} on ${holder.host}`
-  return fileError('ELOCKED', 'lock', path, `the directory is in use by ${by}`)
+  return Object.assign(fileError('ELOCKED', 'lock', path, `the directory is in use by ${by}`), { holder: by })
 }

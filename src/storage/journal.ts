@@ -197,6 +197,14 @@ export class Journal {
     this.#flushedLsn = Math.max(this.#flushedLsn, written)
   }
 
+  /** Takes back that it was opened: closes it and removes the file that this made. Nothing may have been appended. */
+  async abandon(): Promise<void> {
+    assert(this.#appendedLsn === this.#durableLsn && this.#markLsn === this.#appendedLsn, 'nothing was appended')
+    const { path } = this.#current
+    await this.close()
+    await this.#fileSystem.remove(path)
+  }
+
   /** Flushes all that was appended, marks the journal as flushed to its end and closes its files. */
   close(): Promise<void> {
     this.#closing ??= this.#close()

@@ -129,7 +129,13 @@ export class LogStore {
       await store.#open()
       return store
     } catch (error) {
-      await store.#release()
+      await store.#release().catch((second: unknown) => {
+        // What stopped the start is what its user must read; this is most likely a consequence of it.
+        options.runtime.logger.warn('letting go of the data directory failed as well', {
+          directory,
+          reason: String(second),
+        })
+      })
       throw error
     }
   }
@@ -557,7 +563,9 @@ export class LogStore {
 
   async #release(): Promise<void> {
     try {
-      await this.#journal?.close()
+      // A start that is refused may be tried for ever: it must not leave a file each time.
+      if (this.#recovery === undefined) await this.#journal?.abandon()
+      else await this.#journal?.close()
       await this.#context.files.closeAll()
     } finally {
       await this.#lock.release()

@@ -23,6 +23,13 @@ test.each([
   expect(describeStartError(failure(code), { dataDir: '/data' })).toMatch(message)
 })
 
+test('who holds the data directory is named', () => {
+  const cause = failure('ELOCKED', { holder: 'process 42 on here' })
+  expect(describeStartError(Object.assign(failure('ELOCKED'), { cause }), { dataDir: '/data' })).toMatch(
+    /^\/data is in use by another broker \(process 42 on here\); stop that one/,
+  )
+})
+
 test('anything else speaks for itself', () => {
   expect(describeStartError(new Error('flushed data is damaged'), {})).toBe('flushed data is damaged')
   expect(describeStartError('odd', {})).toBe('odd')

@@ -27,7 +27,7 @@ export function describeStartError(error: unknown, { dataDir, host, port }: Cont
   }
   switch (code) {
     case 'ELOCKED':
-      return `${dataDir ?? place} is in use by another broker; stop that one, or choose another directory with --data`
+      return `${dataDir ?? place} is in use by another broker${holderOf(error)}; stop that one, or choose another directory with --data`
     case 'ENOENT':
       return `${place} does not exist`
     case 'EACCES':
@@ -42,4 +42,10 @@ export function describeStartError(error: unknown, { dataDir, host, port }: Cont
     default:
       return error.message
   }
+}
+
+/** Who holds the lock, as far as whoever refused it knows. */
+function holderOf(error: Error): string {
+  const { holder } = (error.cause ?? error) as { holder?: unknown }
+  return typeof holder === 'string' ? ` (${holder})` : ''
 }
