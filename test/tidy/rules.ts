@@ -231,8 +231,7 @@ export function checkNoFocus(file: SourceFile): Violation[] {
 
 /** Paths of somebody's machine mean nothing to a reader; shared material is `../shared/…`. */
 export function checkNoMachinePaths(file: SourceFile): Violation[] {
-  const pattern =
-    /(?<![\w.])\/(?:root|home\/\w+|Users\/\w+)\/[\w.-]+|\b[A-Z]:\\Users\\/g
+  const pattern = /(?<![\w.])\/(?:root|home\/\w+|Users\/\w+)\/[\w.-]+|\b[A-Z]:\\Users\\/g
   return Array.from(file.text.matchAll(pattern), (match) => ({
     path: file.path,
     line: lineAt(file.text, match.index),
