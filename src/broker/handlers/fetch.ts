@@ -6,6 +6,7 @@
  * (KAFKA-9807); the aborted list is made for exactly the batches returned. Filtering is the client's job.
  * Source: kafka-eos.md C4; KIP-98, KIP-227, KIP-392, KIP-516, KIP-951.
  */
+import type { Logger } from '../../base/runtime.ts'
 import type { ErrorCode } from '../../protocol/error-codes.ts'
 import { fetch } from '../../protocol/messages/fetch.ts'
 import type { FetchRequest, FetchResponseDraft } from '../../protocol/messages/fetch.ts'
@@ -13,6 +14,7 @@ import { batches } from '../../protocol/record-batch.ts'
 import { ZERO_UUID } from '../../protocol/schema.ts'
 import type { FetchContext, FetchedStatus, FetchTarget } from '../../core/fetch/fetch-session.ts'
 import { OffsetOutOfRange } from '../../storage/partition-log.ts'
+import { isDamage, reportDamage } from '../damaged-log.ts'
 import { defineHandler } from '../handler.ts'
 import type { RequestContext } from '../handler.ts'
 import { checkLeaderEpoch } from '../leader-epoch.ts'
@@ -159,7 +161,15 @@ async function readAll(
       continue
     }
     const maxBytes = Math.min(Math.max(0, target.partitionMaxBytes), remainingBytes)
-    const read = await readOne(target, partition, isolationLevel, maxBytes, isFirstData, context.apiVersion)
+    const read = await readOne(
+      target,
+      partition,
+      isolationLevel,
+      maxBytes,
+      isFirstData,
+      context.apiVersion,
+      broker.runtime.logger,
+    )
     if (read.status.recordBytes > 0) isFirstData = false
     remainingBytes = Math.max(0, remainingBytes - read.status.recordBytes)
     reads.push(read)
@@ -174,6 +184,7 @@ async function readOne(
   maxBytes: number,
   minOneBatch: boolean,
   apiVersion: number,
+  logger: Logger,
 ): Promise<ReadPartition> {
   const { state, log } = partition
   const limit = partition.readLimit(isolationLevel)
@@ -187,7 +198,9 @@ async function readOne(
       // Records were deleted, or the topic, while the disk was being read.
       if (error instanceof OffsetOutOfRange) return failed(target, partition, 'OFFSET_OUT_OF_RANGE')
       if (partition.isDeleted) return failed(target, partition, 'UNKNOWN_TOPIC_OR_PARTITION')
-      throw error
+      if (!isDamage(error)) throw error
+      reportDamage(logger, partition, target.fetchOffset, error)
+      return failed(target, partition, 'CORRUPT_MESSAGE')
     }
   }
   if (apiVersion < FIRST_ZSTD_VERSION && holdsZstd(chunks)) {

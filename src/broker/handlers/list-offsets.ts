@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../protocol/error-codes.ts'
 import { listOffsets } from '../../protocol/messages/list-offsets.ts'
 import type { ListOffsetsRequest, ListOffsetsResponseDraft } from '../../protocol/messages/list-offsets.ts'
 import type { RecordPosition } from '../../storage/partition-log.ts'
+import { isDamage, reportDamage } from '../damaged-log.ts'
 import { defineHandler } from '../handler.ts'
 import { checkLeaderEpoch } from '../leader-epoch.ts'
 import type { Partition } from '../partition.ts'
@@ -100,11 +101,17 @@ async function listOne(
     case LATEST_TIERED:
       return { partitionIndex, errorCode: 'NONE', offset: -1, leaderEpoch: -1 }
     default: {
-      const found =
-        timestamp === MAX_TIMESTAMP
-          ? await partition.log.maxTimestamp(limit)
-          : await partition.log.offsetForTimestamp(timestamp, limit)
-      return { partitionIndex, errorCode: 'NONE', ...positionOf(found, limit) }
+      try {
+        const found =
+          timestamp === MAX_TIMESTAMP
+            ? await partition.log.maxTimestamp(limit)
+            : await partition.log.offsetForTimestamp(timestamp, limit)
+        return { partitionIndex, errorCode: 'NONE', ...positionOf(found, limit) }
+      } catch (error) {
+        if (!isDamage(error)) throw error
+        reportDamage(broker.runtime.logger, partition, partition.state.logStartOffset, error)
+        return failed(partitionIndex, 'CORRUPT_MESSAGE')
+      }
     }
   }
 }
