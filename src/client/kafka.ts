@@ -1,0 +1,60 @@
+/**
+ * The entry to a cluster: holds how it is reached, makes producers, consumers, admins and pipelines, and closes them.
+ *
+ * Each of them has connections of its own, as brokers answer one connection's requests one after the other: a consumer
+ * that waits for data must not hold up a producer.
+ */
+import { createRequire } from 'node:module'
+import { nodeRuntime } from '../runtime/node-runtime.ts'
+import { Cluster } from './cluster/cluster.ts'
+import type { ClusterOptions } from './cluster/cluster-options.ts'
+import { KafkaError } from './errors.ts'
+import { type CheckedKafkaOptions, type KafkaOptions, kafkaOptions, parseBroker } from './kafka-options.ts'
+import { checkOptions } from './options.ts'
+
+interface Closable {
+  close(): Promise<void>
+}
+
+export class Kafka implements AsyncDisposable {
+  readonly #options: CheckedKafkaOptions
+  readonly #cluster: ClusterOptions
+  readonly #open = new Set<Closable>()
+  #isClosed = false
+
+  /** Connects to nothing yet. Throws INVALID_OPTION. */
+  constructor(options: KafkaOptions) {
+    this.#options = checkOptions('KafkaOptions', options, kafkaOptions)
+    const { logger, runtime, brokers, ...rest } = this.#options
+    const world = runtime ?? nodeRuntime(logger === undefined ? {} : { logger })
+    this.#cluster = {
+      ...rest,
+      bootstrap: brokers.map(parseBroker),
+      softwareVersion: packageVersion(),
+      runtime: logger === undefined ? world : { ...world, logger },
+      autoCreateTopics: true,
+    }
+  }
+
+  /** Closes everything made from it; transactions that are open are aborted. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    const results = await Promise.allSettled([...this.#open].map((one) => one.close()))
+    this.#open.clear()
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed !== undefined) throw failed.reason
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #newCluster(options: Partial<ClusterOptions> = {}): Cluster {
+    if (this.#isClosed) throw new KafkaError('CLOSED', 'this Kafka instance was closed; make a new one')
+    return new Cluster({ ...this.#cluster, ...options })
+  }
+}
+
+function packageVersion(): string {
+  return (createRequire(import.meta.url)('../../package.json') as { version: string }).version
+}
