@@ -165,7 +165,7 @@ export class ClientConnection {
         api,
         version,
         deadlineMs,
-        resolve: resolve as (response: unknown) => void,
+        resolve: resolve,
         reject,
       })
       this.#socket.write(chunks)
@@ -295,8 +295,8 @@ export class ClientConnection {
     this.#timer?.cancel()
     this.#timer = undefined
     this.#socket.destroy()
-    for (const { api, version, reject } of this.#pending.splice(0)) {
-      reject(this.#failure(code, message, api, version, true, cause))
+    for (const request of this.#pending.splice(0)) {
+      request.reject(this.#failure(code, message, request.api, request.version, true, cause))
     }
     this.onClose()
   }
