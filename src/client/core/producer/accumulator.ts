@@ -88,10 +88,6 @@ export class Accumulator {
     return this.#incomplete
   }
 
-  get topicNames(): Iterable<string> {
-    return this.#topics.keys()
-  }
-
   topic(name: string): TopicState {
     let topic = this.#topics.get(name)
     if (topic === undefined) {
@@ -108,10 +104,6 @@ export class Accumulator {
       topic.partitions.push(new PartitionState(topic.name, missing))
     }
     return topic.partitions[index]!
-  }
-
-  *partitions(): Generator<PartitionState> {
-    for (const topic of this.#topics.values()) yield* topic.partitions
   }
 
   /** The most bytes that the record can take in a batch. */

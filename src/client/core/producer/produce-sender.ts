@@ -10,8 +10,12 @@
  * - With idempotence, a batch is tried again only when everything before it in its partition has its final answer.
  * - A batch that may have been stored is never sent under another id, epoch or sequence: it fails instead.
  *
+ * - Until something is acknowledged in a partition under the present id and epoch, one batch at a time.
+ *
  * Source: org.apache.kafka.clients.producer.internals.Sender and RecordAccumulator#drain. Deviation: Java numbers all
- * batches of a partition anew when its epoch has to change, also those without an answer, which can store them twice (KAFKA-14034).
+ * batches of a partition anew when its epoch has to change, also those without an answer, which can store them twice
+ * (KAFKA-14034). Deviation: Java sends five batches at once to a broker that knows nothing of the producer, which may take the
+ * second before the first.
  */
 import { assert } from '../../../base/assert.ts'
 import type { Compression } from '../../../protocol/compression/compression.ts'
@@ -107,7 +111,7 @@ export class ProduceSender implements BatchHolder {
     for (const batch of [...this.#accumulator.incomplete]) {
       if (batch.isInFlight || (batch.hasSequence && !numbered)) continue
       this.#accumulator.withdraw(batch)
-      if (batch.hasSequence) this.#leaveGap(batch)
+      if (batch.hasSequence && this.#leaveGap(batch)) this.#manager?.abandonedNumbered()
       this.#end(batch, error)
     }
   }
@@ -203,13 +207,17 @@ export class ProduceSender implements BatchHolder {
       if (maxInFlightRequests === 1 && partition.inFlightRequests > 0) return false
     } else {
       if (!this.#manager.maySendTo(partition)) return false
-      const { unfinished, isUnresolved } = partition.sequences
+      const { unfinished, isUnresolved, isEstablished } = partition.sequences
       if (batch.hasSequence) {
         if (unfinished[0] !== batch) return false
       } else {
         if (isUnresolved || unfinished.length >= maxInFlightRequests) return false
-        // Under a new epoch sequences begin at 0, which must not overtake what is left of the old one.
-        if (unfinished.length > 0 && !partition.sequences.isOf(this.#manager.identity)) return false
+        if (unfinished.length > 0) {
+          // Under a new epoch sequences begin at 0, which must not overtake what is left of the old one.
+          if (!partition.sequences.isOf(this.#manager.identity)) return false
+          // Where the broker would take any sequence the first goes alone. With transaction version 2 it takes only 0.
+          if (!isEstablished && !this.#manager.isTransactionV2) return false
+        }
       }
     }
     // Waiting is of no use where another broker leads by now.
@@ -339,8 +347,10 @@ export class ProduceSender implements BatchHolder {
     if (isStaleMetadata(error.code)) this.#needsMetadata = true
     if (batch.isDone) {
       // Its time was up while it was on its way.
-      if (batch.hasSequence) this.#leaveGap(batch)
-    } else if (error.code === 'MESSAGE_TOO_LARGE' && batch.recordCount > 1 && this.#manager?.isFatal !== true) {
+      if (batch.hasSequence && this.#leaveGap(batch) && this.#manager?.abandonsRetries === true) {
+        this.#manager.abandonedNumbered()
+      }
+    } else if (error.code === 'MESSAGE_TOO_LARGE' && batch.recordCount > 1 && !this.#isLost()) {
       this.#split(batch)
     } else if (this.#mayRetry(batch, failure, nowMs)) {
       batch.retryAtMs = nowMs + backoffMs(this.#options, batch.attempts, error.code)
@@ -353,7 +363,7 @@ export class ProduceSender implements BatchHolder {
     const manager = this.#manager
     if (nowMs >= batch.deadlineMs) return false
     if (manager === undefined) return isRetriableCode(error.code)
-    if (manager.isFatal || manager.abandonsRetries) return false
+    if (this.#isLost()) return false
     const isLostState = error.code === 'UNKNOWN_PRODUCER_ID'
     if (error.code === 'OUT_OF_ORDER_SEQUENCE_NUMBER' || isLostState) {
       // What came before has no final answer yet, so this one could not be taken.
@@ -383,6 +393,7 @@ export class ProduceSender implements BatchHolder {
     this.#end(batch, error, recordErrors)
     if (isFatalForProduce(error.code)) manager.fatal(error)
     else if (!isAbandoned) manager.batchFailed(error, leavesGap)
+    else if (leavesGap) manager.abandonedNumbered()
   }
 
   /** @returns whether the numbers of the batch are lost */
@@ -400,6 +411,11 @@ export class ProduceSender implements BatchHolder {
   #requireNewEpoch(partition: PartitionState): void {
     partition.needsNewEpoch = true
     this.#troubled.add(partition)
+  }
+
+  /** Nothing that was sent counts any more. */
+  #isLost(): boolean {
+    return this.#manager !== undefined && (this.#manager.isFatal || this.#manager.abandonsRetries)
   }
 
   #split(batch: ProducerBatch): void {

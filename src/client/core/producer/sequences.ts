@@ -60,6 +60,14 @@ export class PartitionSequences<B extends Sequenced> {
     return this.#isUnresolved
   }
 
+  /**
+   * Something was acknowledged under the present id and epoch, so the broker refuses what does not follow it. A broker without
+   * state of the producer takes any sequence for the first one.
+   */
+  get isEstablished(): boolean {
+    return this.#lastAckedSequence !== NO_SEQUENCE
+  }
+
   isOf({ producerId, producerEpoch }: ProducerIdentity): boolean {
     return this.#identity.producerId === producerId && this.#identity.producerEpoch === producerEpoch
   }

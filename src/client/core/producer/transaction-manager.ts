@@ -235,6 +235,16 @@ export class TransactionManager {
     this.abortable(error, { needsNewEpoch: true })
   }
 
+  /** Whether batches with a sequence are given up rather than tried again: the transaction is lost, and a new epoch follows. */
+  get abandonsRetries(): boolean {
+    return (this.#state === 'AbortableError' || this.isAborting) && this.#canDropNumbered()
+  }
+
+  /** A batch with a sequence was given up because of that. */
+  abandonedNumbered(): void {
+    if (!this.#isTransactionV2) this.#needsNewEpoch = true
+  }
+
   /** The transaction can only be aborted. */
   abortable(error: KafkaError, { needsNewEpoch = false } = {}): void {
     if (needsNewEpoch && !this.#isTransactionV2 && this.#canBumpEpoch()) this.#needsNewEpoch = true
@@ -530,18 +540,9 @@ export class TransactionManager {
     return canBumpEpoch(this.#cluster)
   }
 
-  /** Whether batches with a sequence are given up rather than tried again: the transaction is lost, and a new epoch follows. */
-  get abandonsRetries(): boolean {
-    if (this.#state !== 'AbortableError' && !this.isAborting) return false
-    return this.#canDropNumbered()
-  }
-
   /** A new epoch follows, so gaps in the sequences of this one do not matter. */
   #canDropNumbered(): boolean {
-    if (this.#isTransactionV2) return true
-    if (!this.#canBumpEpoch()) return false
-    this.#needsNewEpoch ||= this.#holder.hasIncomplete
-    return true
+    return this.#isTransactionV2 || this.#canBumpEpoch()
   }
 
   /** @returns what is against it; `undefined` when the state has moved, or may stay as it is */
