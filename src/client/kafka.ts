@@ -10,7 +10,14 @@ import { Cluster } from './cluster/cluster.ts'
 import type { ClusterOptions } from './cluster/cluster-options.ts'
 import { KafkaError } from './errors.ts'
 import { type CheckedKafkaOptions, type KafkaOptions, kafkaOptions, parseBroker } from './kafka-options.ts'
+import { Consumer } from './consumer/consumer.ts'
+import type { ConsumerOptions } from './consumer/consumer-options.ts'
 import { checkOptions } from './options.ts'
+import { Pipeline } from './pipeline/pipeline.ts'
+import type { PipelineOptions } from './pipeline/pipeline-options.ts'
+import { Producer } from './producer/producer.ts'
+import type { ProducerOptions } from './producer/producer-options.ts'
+import type { AnyTopic, KeyOf, ValueOf } from './topic.ts'
 
 interface Closable {
   close(): Promise<void>
@@ -36,6 +43,40 @@ export class Kafka implements AsyncDisposable {
     }
   }
 
+  /** Idempotent; transactional with a `transactionalId`. Connects at first use. Throws INVALID_OPTION. */
+  producer(options: ProducerOptions = {}): Producer {
+    return this.#keep(new Producer(this.#newCluster(), options))
+  }
+
+  /** Reads committed records of topics or partitions, in a group or alone. Connects at first use. Throws INVALID_OPTION. */
+  consumer<T extends AnyTopic = string>(options: ConsumerOptions<T>): Consumer<KeyOf<T>, ValueOf<T>> {
+    const autoCreateTopics = options.autoCreateTopics ?? true
+    return this.#keep(new Consumer<KeyOf<T>, ValueOf<T>>(this.#newCluster({ autoCreateTopics }), options))
+  }
+
+  /** Reads, processes and writes, exactly once unless told otherwise. Connects when it is run. Throws INVALID_OPTION. */
+  pipeline<T extends AnyTopic = string>(options: PipelineOptions<T>): Pipeline<T> {
+    return this.#keep(
+      new Pipeline<T>(options, {
+        runtime: this.#cluster.runtime,
+        consumer: (groupId, topics, listener, tuning) =>
+          new Consumer(this.#newCluster(), {
+            ...tuning,
+            groupId,
+            topics,
+            autoCommit: false,
+            onRevoked: (partitions) => listener.onRevoked(partitions),
+            onLost: (partitions) => listener.onLost(partitions),
+          }),
+        producer: (transactionalId, transactionTimeoutMs, tuning) =>
+          new Producer(
+            this.#newCluster(),
+            transactionalId === undefined ? tuning : { ...tuning, transactionalId, transactionTimeoutMs },
+          ),
+      }),
+    )
+  }
+
   /** Closes everything made from it; transactions that are open are aborted. */
   async close(): Promise<void> {
     this.#isClosed = true
@@ -47,6 +88,11 @@ export class Kafka implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  #keep<C extends Closable>(one: C): C {
+    this.#open.add(one)
+    return one
   }
 
   #newCluster(options: Partial<ClusterOptions> = {}): Cluster {

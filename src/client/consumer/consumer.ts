@@ -1,0 +1,703 @@
+/**
+ * What users hold to read records: `poll`, `for await`, or `run` with a handler; with a group or without.
+ *
+ * A shell: what is read is decided by the fetcher (core/fetch), who reads it by the group member (core/group). Owns the order in
+ * which the consumer gives up and takes over partitions, what counts as processed, and what is committed when.
+ *
+ * Invariants: at most one poll at a time; partitions change hands inside a poll only, apart from those that are lost;
+ * what is committed has been processed, and under the membership of now.
+ */
+import type { Timer } from '../../base/runtime.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { CoreDriver } from '../core-driver.ts'
+import { Fetcher, type ResetTo } from '../core/fetch/fetcher.ts'
+import { GroupMember, type MemberTask } from '../core/group/group-member.ts'
+import { KafkaError } from '../errors.ts'
+import type { AnyTopic, ConsumerRecord, GroupMetadata, TopicPartition } from '../topic.ts'
+import type { CheckedConsumerOptions, ConsumerOptions, PartitionsListener } from './consumer-options.ts'
+import { checkConsumerOptions } from './consumer-options.ts'
+import {
+  commitOffsets,
+  type CommittedOffsets,
+  fetchCommitted,
+  isAboutMembership,
+  type OffsetToCommit,
+} from './group-offsets.ts'
+import { RecordDecoder } from './record-decoder.ts'
+import { RunLoop, type RunOptions } from './run-loop.ts'
+
+export interface PollOptions {
+  /** How long to wait when there is nothing; 1,000 unless given. */
+  readonly timeoutMs?: number
+  /** `maxPollRecords` unless given. */
+  readonly maxRecords?: number
+}
+
+/** How far behind a partition is. */
+export interface PartitionLag extends TopicPartition {
+  readonly position: number
+  /** Offsets from the position to the end that may be read; 0 when all was read, markers included. */
+  readonly lag: number
+  /** Offsets that wait for open transactions; 0 with read_uncommitted. */
+  readonly blocked: number
+}
+
+const DEFAULT_POLL_TIMEOUT_MS = 1_000
+const DEFAULT_CLOSE_TIMEOUT_MS = 30_000
+const CALL_TIMEOUT_MS = 60_000
+/** How often topics are listed for patterns. */
+const PATTERN_INTERVAL_MS = 30_000
+
+export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncIterable<ConsumerRecord<K, V>> {
+  readonly #cluster: Cluster
+  readonly #options: CheckedConsumerOptions
+  readonly #decoder: RecordDecoder<K, V>
+  readonly #fetcher: Fetcher
+  readonly #member: GroupMember | undefined
+  readonly #fetchDriver: CoreDriver
+  readonly #memberDriver: CoreDriver | undefined
+  readonly #requestTimeoutMs: number
+  readonly #retryBackoffMs: number
+  /** Aborted when a partition is lost or given up, or the consumer is closed in a hurry. */
+  readonly #signals = new Map<string, AbortController>()
+  /** Up to where records were processed, and up to where that is committed. */
+  readonly #processed = new Map<string, OffsetToCommit>()
+  readonly #committed = new Map<string, number>()
+  #isPolling = false
+  #wake: (() => void) | undefined
+  #failure: KafkaError | undefined
+  #isClosed = false
+  #closing: Promise<void> | undefined
+  #isLoadingCommitted = false
+  #lastCommitMs: number
+  #committing: Promise<void> | undefined
+  #listeners: Promise<void> = Promise.resolve()
+  #run: RunLoop<K, V> | undefined
+  #isSubscribed = false
+  #patternTimer: Timer | undefined
+  #stopRequested = false
+
+  constructor(cluster: Cluster, options: ConsumerOptions) {
+    this.#cluster = cluster
+    this.#options = checkConsumerOptions(options)
+    const { topics, partitions, groupId, groupInstanceId, assignors } = this.#options
+    this.#requestTimeoutMs = this.#options.requestTimeoutMs ?? cluster.options.requestTimeoutMs
+    this.#retryBackoffMs = cluster.options.retryBackoffMs
+    const { retryBackoffMs, retryBackoffMaxMs } = cluster.options
+    this.#decoder = new RecordDecoder(topics ?? [])
+    this.#fetcher = new Fetcher({
+      ...this.#options,
+      requestTimeoutMs: this.#requestTimeoutMs,
+      retryBackoffMs,
+      retryBackoffMaxMs,
+    })
+    const hooks = {
+      onProgress: () => this.#onProgress(),
+      onFailure: (cause: unknown) => {
+        this.#failure = new KafkaError('INTERNAL', `the consumer stopped: ${messageOf(cause)}`, { cause })
+        this.#wake?.()
+      },
+    }
+    this.#fetchDriver = new CoreDriver(this.#fetcher, cluster, hooks)
+    if (groupId !== undefined && topics !== undefined) {
+      this.#member = new GroupMember({
+        groupId,
+        groupInstanceId: groupInstanceId ?? null,
+        assignors,
+        sessionTimeoutMs: this.#options.sessionTimeoutMs,
+        rebalanceTimeoutMs: this.#options.maxPollIntervalMs,
+        heartbeatIntervalMs: this.#options.heartbeatIntervalMs,
+        maxPollIntervalMs: this.#options.maxPollIntervalMs,
+        requestTimeoutMs: this.#requestTimeoutMs,
+        retryBackoffMs,
+        retryBackoffMaxMs,
+      })
+      this.#memberDriver = new CoreDriver(this.#member, cluster, hooks)
+    }
+    this.#lastCommitMs = cluster.runtime.clock.monotonicMs()
+    if (partitions !== undefined) this.#take(partitions)
+  }
+
+  /**
+   * Waits until there are records or the time is over. What was returned last counts as processed from here on. Rebalances
+   * happen in here, `onRevoked` and `onAssigned` with them.
+   *
+   * Rejects with KafkaError: what the group or a partition cannot go on with; after an error about a record
+   * (DESERIALIZATION_FAILED, CORRUPT_MESSAGE) the position stays, and `seek` goes past it.
+   */
+  async poll(options: PollOptions = {}): Promise<ConsumerRecord<K, V>[]> {
+    if (this.#run !== undefined)
+      throw new KafkaError('ILLEGAL_STATE', 'the consumer is running a handler; do not poll beside it')
+    this.#markAllProcessed()
+    return this.#poll(options)
+  }
+
+  /** One by one. A record counts as processed when the next is asked for. Ends when the consumer is closed or stopped. */
+  async *[Symbol.asyncIterator](): AsyncIterator<ConsumerRecord<K, V>> {
+    for (;;) {
+      let records: ConsumerRecord<K, V>[]
+      try {
+        records = await this.#poll({ timeoutMs: this.#options.maxPollIntervalMs / 2 })
+      } catch (error) {
+        if (error instanceof KafkaError && error.code === 'CLOSED' && this.#closing !== undefined) return
+        throw error
+      }
+      if (this.#stopRequested && records.length === 0) return
+      for (const [index, record] of records.entries()) {
+        // Lost since it was fetched: whoever has it now reads it.
+        if (!this.#fetcher.isAssigned(record)) continue
+        let isDone = false
+        try {
+          yield record
+          isDone = true
+        } finally {
+          // The loop was left in the middle: this record and those behind it are read again.
+          if (!isDone) this.#rewind(records.slice(index))
+        }
+        this.markProcessed(record)
+        this.#member?.beginPoll(this.#nowMs)
+        this.#member?.endPoll(this.#nowMs)
+        await this.#commitByTime()
+      }
+      this.#markAllProcessed()
+    }
+  }
+
+  /**
+   * Calls a handler for each record or batch, in order within each partition, until `stop` or `close`; then it resolves. Rejects with
+   * USER_CODE_FAILED (`cause`) when a handler throws, after what was processed is committed and the position is back at what was not.
+   */
+  async run(options: RunOptions<K, V>): Promise<void> {
+    this.#checkOpen()
+    if (this.#run !== undefined) throw new KafkaError('ILLEGAL_STATE', 'the consumer runs a handler already')
+    const loop = new RunLoop<K, V>(options, {
+      poll: () => this.#poll({}),
+      isOurs: (partition) => this.#fetcher.isAssigned(partition),
+      signalOf: (partition) => this.#signalOf(partition),
+      markProcessed: (record) => this.markProcessed(record),
+      markAllProcessed: () => this.#markAllProcessed(),
+      rewind: (records) => this.#rewind(records),
+      commitByTime: () => this.#commitByTime(),
+      commitProcessed: () => this.#commitProcessed(),
+    })
+    this.#run = loop
+    try {
+      await loop.run()
+    } finally {
+      this.#run = undefined
+    }
+  }
+
+  /** Lets `run` or a `for await` loop end after the records at hand. Resolves when a `run` has. */
+  async stop(): Promise<void> {
+    this.#stopRequested = true
+    this.#wake?.()
+    await this.#run?.stop()
+  }
+
+  /** The record is done: it and all before it in its partition may be committed. */
+  markProcessed({
+    topic,
+    partition,
+    offset,
+    leaderEpoch,
+  }: Pick<ConsumerRecord, 'topic' | 'partition' | 'offset' | 'leaderEpoch'>): void {
+    if (!this.#fetcher.isAssigned({ topic, partition })) return
+    this.#processed.set(keyOf({ topic, partition }), { topic, partition, offset: offset + 1, leaderEpoch })
+  }
+
+  /**
+   * Commits offsets, or everything that was processed when none are given. Rejects with `refresh` errors
+   * (ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS …) when the partitions may be another member's: then nothing was committed.
+   */
+  async commit(offsets?: readonly OffsetToCommit[]): Promise<void> {
+    this.#checkOpen()
+    if (this.#options.groupId === undefined) throw new KafkaError('ILLEGAL_STATE', 'commit needs a groupId')
+    if (offsets === undefined) {
+      await this.#commitProcessed()
+      return
+    }
+    for (const { topic, partition, offset } of offsets) {
+      if (Number.isSafeInteger(offset) && offset >= 0) continue
+      throw new KafkaError('INVALID_ARGUMENT', `the offset ${offset} of ${topic}-${partition} is no offset`)
+    }
+    await this.#commit(offsets)
+  }
+
+  /** Committed offsets by topic and partition; those without one are left out. Waits for transactions that are being ended. */
+  async committed(partitions: readonly TopicPartition[]): Promise<CommittedOffsets> {
+    this.#checkOpen()
+    const { groupId } = this.#options
+    if (groupId === undefined) throw new KafkaError('ILLEGAL_STATE', 'committed needs a groupId')
+    return fetchCommitted(this.#cluster, groupId, partitions, this.#limits())
+  }
+
+  /** The next offset that is handed out; `undefined` while it is being found out. */
+  position(partition: TopicPartition): number | undefined {
+    return this.#fetcher.position(partition)?.offset
+  }
+
+  assignment(): readonly TopicPartition[] {
+    return this.#fetcher.assignment
+  }
+
+  /** The membership to commit offsets with in a transaction (KIP-447). */
+  groupMetadata(): GroupMetadata {
+    const { groupId, groupInstanceId } = this.#options
+    if (groupId === undefined) throw new KafkaError('ILLEGAL_STATE', 'groupMetadata needs a groupId')
+    return (
+      this.#member?.metadata ?? { groupId, generationId: -1, memberId: '', groupInstanceId: groupInstanceId ?? null }
+    )
+  }
+
+  /** Of partitions of which something was fetched. */
+  lag(): readonly PartitionLag[] {
+    const isCommittedOnly = this.#options.isolationLevel === 'read_committed'
+    return this.#fetcher.progress().flatMap(({ topic, partition, position, highWatermark, lastStableOffset }) => {
+      if (position === undefined || highWatermark === undefined) return []
+      const end = isCommittedOnly ? (lastStableOffset ?? highWatermark) : highWatermark
+      const blocked = isCommittedOnly ? Math.max(0, highWatermark - end) : 0
+      return [{ topic, partition, position, lag: Math.max(0, end - position), blocked }]
+    })
+  }
+
+  /** Hands out nothing of these until `resume`; what is fetched is kept. Throws ILLEGAL_STATE for one that is not assigned. */
+  pause(partitions: readonly TopicPartition[]): void {
+    this.#fetcher.pause(partitions)
+  }
+
+  resume(partitions: readonly TopicPartition[]): void {
+    this.#fetcher.resume(partitions)
+    this.#fetchDriver.wake()
+  }
+
+  paused(): readonly TopicPartition[] {
+    return this.#fetcher.paused.map(({ topic, partition }) => ({ topic, partition }))
+  }
+
+  /** Goes on at an offset, at the first or last one, or at the first record that is not older. Throws ILLEGAL_STATE when not assigned. */
+  seek(partition: TopicPartition, to: number | ResetTo): void {
+    if (typeof to === 'number' && (!Number.isSafeInteger(to) || to < 0)) {
+      throw new KafkaError('INVALID_ARGUMENT', `cannot seek ${partition.topic}-${partition.partition} to ${to}`)
+    }
+    this.#fetcher.seek(partition, to)
+    this.#processed.delete(keyOf(partition))
+    this.#fetchDriver.wake()
+  }
+
+  /**
+   * Lets handlers finish, commits what was processed, leaves the group. After `timeoutMs` (30,000) it does without. Never rejects because of the
+   * cluster: what could not be committed is processed again.
+   */
+  close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.timeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS)
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  get #nowMs(): number {
+    return this.#cluster.runtime.clock.monotonicMs()
+  }
+
+  #limits(timeoutMs = CALL_TIMEOUT_MS): { requestTimeoutMs: number; timeoutMs: number } {
+    return { requestTimeoutMs: this.#requestTimeoutMs, timeoutMs }
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new KafkaError('CLOSED', 'the consumer was closed')
+    if (this.#failure !== undefined) throw this.#failure
+    const fatal = this.#member?.error
+    if (fatal !== undefined) throw fatal
+  }
+
+  async #poll({
+    timeoutMs = DEFAULT_POLL_TIMEOUT_MS,
+    maxRecords = this.#options.maxPollRecords,
+  }: PollOptions): Promise<ConsumerRecord<K, V>[]> {
+    if (this.#isPolling)
+      throw new KafkaError('ILLEGAL_STATE', 'the consumer is polled already; await one poll before the next')
+    this.#checkOpen()
+    if (this.#closing !== undefined) throw new KafkaError('CLOSED', 'the consumer is being closed')
+    this.#isPolling = true
+    const deadlineMs = this.#nowMs + timeoutMs
+    this.#member?.beginPoll(this.#nowMs)
+    this.#memberDriver?.wake()
+    try {
+      if (!this.#isSubscribed) await this.#subscribe(timeoutMs)
+      await this.#commitByTime()
+      for (;;) {
+        await this.#doTasks()
+        this.#checkOpen()
+        this.#loadCommitted()
+        const fetched = this.#fetcher.take(maxRecords)
+        if (fetched.length > 0) {
+          this.#fetchDriver.wake()
+          const { records, failure } = this.#decoder.decode(fetched)
+          if (failure === undefined) return records
+          for (const { topic, partition, offset } of failure.rewindTo) this.#fetcher.seek({ topic, partition }, offset)
+          if (records.length === 0) throw failure.error
+          return records
+        }
+        const leftMs = deadlineMs - this.#nowMs
+        if (leftMs <= 0 || this.#stopRequested || this.#closing !== undefined) return []
+        await this.#progress(leftMs)
+      }
+    } finally {
+      this.#isPolling = false
+      this.#member?.endPoll(this.#nowMs)
+      // Its deadline for the next poll begins now.
+      this.#memberDriver?.wake()
+    }
+  }
+
+  /** Until the cores have something to say, somebody stops us, or the time is over. */
+  async #progress(timeoutMs: number): Promise<void> {
+    const progress = Promise.withResolvers<void>()
+    this.#wake = progress.resolve
+    const timer = this.#cluster.runtime.clock.setTimer(timeoutMs, progress.resolve, { keepsProcessAlive: true })
+    this.#onProgress()
+    await progress.promise
+    timer.cancel()
+    this.#wake = undefined
+  }
+
+  #onProgress(): void {
+    this.#dropLost()
+    if (this.#wake === undefined) return
+    const { needCommitted, hasData } = this.#fetcher
+    const mustLoad = needCommitted.length > 0 && !this.#isLoadingCommitted
+    if (hasData || mustLoad || this.#member?.hasTask === true || this.#member?.error !== undefined) this.#wake()
+  }
+
+  async #subscribe(timeoutMs: number): Promise<void> {
+    const { topics } = this.#options
+    this.#isSubscribed = true
+    if (topics === undefined) return
+    try {
+      const names = await this.#matchingTopics(topics, timeoutMs)
+      if (this.#member !== undefined) this.#member.subscribe(names)
+      else await this.#takeWholeTopics(names, timeoutMs)
+    } catch (error) {
+      this.#isSubscribed = false
+      throw error
+    }
+    this.#memberDriver?.wake()
+    if (topics.some((topic) => topic instanceof RegExp)) this.#watchPatterns(topics)
+  }
+
+  async #matchingTopics(topics: readonly (AnyTopic | RegExp)[], timeoutMs: number): Promise<readonly string[]> {
+    const names = topics.flatMap((topic) =>
+      topic instanceof RegExp ? [] : [typeof topic === 'string' ? topic : topic.name],
+    )
+    const patterns = topics.filter((topic) => topic instanceof RegExp)
+    if (patterns.length === 0) return names
+    const all = await this.#cluster.listTopics({ timeoutMs: Math.max(timeoutMs, this.#requestTimeoutMs) })
+    const matching = all.filter(
+      ({ name, isInternal }) => !isInternal && patterns.some((pattern) => isWholeMatch(pattern, name)),
+    )
+    return [...new Set([...names, ...matching.map(({ name }) => name)])]
+  }
+
+  #watchPatterns(topics: readonly (AnyTopic | RegExp)[]): void {
+    const { clock, logger } = this.#cluster.runtime
+    this.#patternTimer = clock.setTimer(PATTERN_INTERVAL_MS, () => {
+      this.#matchingTopics(topics, this.#requestTimeoutMs).then(
+        async (names) => {
+          if (this.#isClosed) return
+          if (this.#member !== undefined) this.#member.subscribe(names)
+          else await this.#takeWholeTopics(names, this.#requestTimeoutMs)
+          this.#memberDriver?.wake()
+          this.#watchPatterns(topics)
+        },
+        (error: unknown) => {
+          if (this.#isClosed) return
+          logger.warn('topics could not be listed for the patterns of a consumer', { error: messageOf(error) })
+          this.#watchPatterns(topics)
+        },
+      )
+    })
+  }
+
+  /** Without a group everything is ours. */
+  async #takeWholeTopics(names: readonly string[], timeoutMs: number): Promise<void> {
+    const views = await this.#cluster.requireTopics(names, { timeoutMs: Math.max(timeoutMs, this.#requestTimeoutMs) })
+    const failed = views.find(({ error }) => error !== undefined)
+    if (failed?.error !== undefined) throw failed.error
+    this.#take(views.flatMap(({ name, partitions }) => partitions.map(({ partition }) => ({ topic: name, partition }))))
+  }
+
+  #take(partitions: readonly TopicPartition[]): void {
+    this.#fetcher.assign(partitions)
+    for (const partition of partitions) {
+      if (!this.#signals.has(keyOf(partition))) this.#signals.set(keyOf(partition), new AbortController())
+    }
+    this.#fetchDriver.wake()
+  }
+
+  #drop(partitions: readonly TopicPartition[], why: KafkaError): void {
+    const dropped = new Set(partitions.map(keyOf))
+    for (const key of dropped) {
+      this.#signals.get(key)?.abort(why)
+      this.#signals.delete(key)
+      this.#processed.delete(key)
+      this.#committed.delete(key)
+    }
+    this.#fetcher.assign(this.#fetcher.assignment.filter((partition) => !dropped.has(keyOf(partition))))
+    this.#fetchDriver.wake()
+  }
+
+  /** In the order in which the group wants them. */
+  async #doTasks(): Promise<void> {
+    for (let task = this.#member?.nextTask(); task !== undefined; task = this.#member?.nextTask()) {
+      await this.#doTask(task)
+      this.#memberDriver?.wake()
+    }
+    // Listeners of partitions that were lost between two polls.
+    await this.#listeners
+  }
+
+  async #doTask(task: MemberTask): Promise<void> {
+    const { onAssigned, onRevoked } = this.#options
+    switch (task.kind) {
+      case 'revoke': {
+        if (this.#options.autoCommit) await this.#commitQuietly()
+        await this.#listen(onRevoked, task.partitions)
+        this.#drop(
+          task.partitions,
+          new KafkaError('REBALANCE_IN_PROGRESS', 'the partition was given to another member'),
+        )
+        this.#member?.revoked()
+        return
+      }
+      case 'lost':
+        this.#lose(task.partitions, task.why)
+        return
+      case 'assign':
+        this.#take(task.all)
+        await this.#listen(onAssigned, task.added)
+        return
+    }
+  }
+
+  /** What is lost is lost at once, whatever the handler is doing. */
+  #dropLost(): void {
+    const member = this.#member
+    if (member === undefined || this.#isPolling) return
+    const task = member.takeLost()
+    if (task !== undefined) this.#lose(task.partitions, task.why)
+  }
+
+  #lose(partitions: readonly TopicPartition[], why: KafkaError): void {
+    this.#cluster.runtime.logger.warn('partitions of a consumer were lost', {
+      groupId: this.#options.groupId,
+      partitions: partitions.length,
+      reason: why.message,
+    })
+    this.#drop(partitions, why)
+    this.#listeners = this.#listeners.then(() =>
+      this.#listen(this.#options.onLost ?? this.#options.onRevoked, partitions),
+    )
+  }
+
+  /** Waits for a listener, but no longer than the group does. What it throws ends the consumer. */
+  async #listen(listener: PartitionsListener | undefined, partitions: readonly TopicPartition[]): Promise<void> {
+    if (listener === undefined) return
+    const { clock } = this.#cluster.runtime
+    const over = Promise.withResolvers<void>()
+    const timer = clock.setTimer(this.#options.maxPollIntervalMs, over.resolve)
+    try {
+      await Promise.race([listener(partitions), over.promise])
+    } catch (cause) {
+      this.#failure = new KafkaError('USER_CODE_FAILED', `a listener of the consumer failed: ${messageOf(cause)}`, {
+        cause,
+      })
+    } finally {
+      timer.cancel()
+    }
+  }
+
+  /** In the background, as long as partitions wait for it. */
+  #loadCommitted(): void {
+    const partitions = this.#fetcher.needCommitted.map(({ topic, partition }) => ({ topic, partition }))
+    if (partitions.length === 0 || this.#isLoadingCommitted) return
+    const { groupId } = this.#options
+    if (groupId === undefined) {
+      for (const partition of partitions) this.#fetcher.setCommitted(partition, undefined)
+      this.#fetchDriver.wake()
+      return
+    }
+    this.#isLoadingCommitted = true
+    const generationId = this.#member?.metadata.generationId
+    fetchCommitted(this.#cluster, groupId, partitions, this.#limits())
+      .then(
+        (committed) => {
+          // Asked for another generation: offsets may have moved on since.
+          if (this.#member !== undefined && this.#member.metadata.generationId !== generationId) return undefined
+          for (const { topic, partition } of partitions) {
+            const offset = committed.get(topic)?.get(partition)
+            this.#fetcher.setCommitted({ topic, partition }, offset)
+            if (offset !== undefined) this.#committed.set(keyOf({ topic, partition }), offset.offset)
+          }
+          return undefined
+        },
+        (error: unknown) => {
+          if (this.#isClosed) return undefined
+          if (error instanceof KafkaError && error.recovery !== 'fix-configuration') {
+            this.#cluster.runtime.logger.warn('committed offsets could not be read, trying again', {
+              groupId,
+              error: error.message,
+            })
+            return this.#cluster.sleep(this.#retryBackoffMs)
+          }
+          this.#failure =
+            error instanceof KafkaError ? error : new KafkaError('INTERNAL', messageOf(error), { cause: error })
+          return undefined
+        },
+      )
+      .catch(() => undefined)
+      .finally(() => {
+        this.#isLoadingCommitted = false
+        this.#fetchDriver.wake()
+        this.#wake?.()
+      })
+  }
+
+  #signalOf(partition: TopicPartition): AbortSignal {
+    return this.#signals.get(keyOf(partition))?.signal ?? AbortSignal.abort()
+  }
+
+  /** Everything that was handed out is done; so are the markers and aborted records behind it. */
+  #markAllProcessed(): void {
+    for (const { topic, partition } of this.#fetcher.assignment) {
+      const position = this.#fetcher.position({ topic, partition })
+      if (position !== undefined) this.#processed.set(keyOf({ topic, partition }), { topic, partition, ...position })
+    }
+  }
+
+  /** Back to the first of these records in each partition. */
+  #rewind(records: readonly ConsumerRecord<K, V>[]): void {
+    const seen = new Set<string>()
+    for (const { topic, partition, offset } of records) {
+      const key = keyOf({ topic, partition })
+      if (seen.has(key) || !this.#fetcher.isAssigned({ topic, partition })) continue
+      seen.add(key)
+      this.#fetcher.seek({ topic, partition }, offset)
+    }
+    this.#fetchDriver.wake()
+  }
+
+  async #commitByTime(): Promise<void> {
+    const { autoCommit, autoCommitIntervalMs, groupId } = this.#options
+    if (!autoCommit || groupId === undefined || this.#committing !== undefined) return
+    if (this.#nowMs - this.#lastCommitMs < autoCommitIntervalMs) return
+    this.#lastCommitMs = this.#nowMs
+    // Reading goes on meanwhile; whoever commits next waits for it.
+    void this.#commitQuietly()
+  }
+
+  /** What cannot be committed is processed again; that is no reason to stop. */
+  async #commitQuietly(): Promise<void> {
+    if (this.#options.groupId === undefined) return
+    try {
+      await this.#commitProcessed()
+    } catch (error) {
+      this.#cluster.runtime.logger.warn('offsets could not be committed', {
+        groupId: this.#options.groupId,
+        error: messageOf(error),
+      })
+    }
+  }
+
+  async #commitProcessed(): Promise<void> {
+    // One after the other: a commit that overtook a newer one would take it back.
+    while (this.#committing !== undefined) await this.#committing.catch(() => undefined)
+    const offsets = [...this.#processed.values()].filter((one) => this.#committed.get(keyOf(one)) !== one.offset)
+    if (offsets.length === 0) return
+    this.#committing = this.#commit(offsets)
+    try {
+      await this.#committing
+    } finally {
+      this.#committing = undefined
+    }
+  }
+
+  async #commit(offsets: readonly OffsetToCommit[]): Promise<void> {
+    const group = this.groupMetadata()
+    if (this.#member !== undefined && group.generationId < 0) {
+      throw new KafkaError(
+        'ILLEGAL_GENERATION',
+        `not a member of group ${group.groupId} at the moment, so nothing can be committed`,
+      )
+    }
+    try {
+      await commitOffsets(this.#cluster, group, offsets, this.#limits())
+    } catch (error) {
+      // Said of the membership that was asked with; a newer one is not touched by it.
+      if (isAboutMembership(error) && this.#member?.metadata.generationId === group.generationId) {
+        this.#member.onCommitRefused(error.code, error)
+        this.#memberDriver?.wake()
+        this.#dropLost()
+      }
+      throw error
+    }
+    for (const one of offsets) {
+      if (this.#fetcher.isAssigned(one)) this.#committed.set(keyOf(one), one.offset)
+    }
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const deadlineMs = this.#nowMs + timeoutMs
+    this.#patternTimer?.cancel()
+    this.#wake?.()
+    if (this.#run !== undefined) await this.#until(this.#run.stop(), deadlineMs)
+    const gone = new KafkaError('CLOSED', 'the consumer is being closed')
+    for (const controller of this.#signals.values()) controller.abort(gone)
+    while (this.#isPolling && this.#nowMs < deadlineMs) {
+      this.#wake?.()
+      await this.#until(undefined, Math.min(deadlineMs, this.#nowMs + 1))
+    }
+    if (this.#options.autoCommit && this.#run === undefined) await this.#until(this.#commitQuietly(), deadlineMs)
+    const member = this.#member
+    if (member !== undefined) {
+      const owned = this.#fetcher.assignment
+      if (owned.length > 0 && member.error === undefined)
+        await this.#until(this.#listen(this.#options.onRevoked, owned), deadlineMs)
+      member.leave()
+      this.#memberDriver?.wake()
+      while (!member.hasLeft && this.#nowMs < deadlineMs)
+        await this.#until(undefined, Math.min(deadlineMs, this.#nowMs + 5))
+    }
+    this.#isClosed = true
+    this.#fetcher.assign([])
+    this.#fetchDriver.close()
+    this.#memberDriver?.close()
+    await this.#cluster.close()
+  }
+
+  /** Waits for `work` and what it leads to, or for a moment. */
+  async #until(work: Promise<void> | undefined, deadlineMs: number): Promise<void> {
+    const over = Promise.withResolvers<void>()
+    const timer = this.#cluster.runtime.clock.setTimer(Math.max(0, deadlineMs - this.#nowMs), over.resolve, {
+      keepsProcessAlive: true,
+    })
+    await Promise.race([work?.catch(() => undefined) ?? over.promise, over.promise])
+    timer.cancel()
+  }
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** A pattern is about the whole name, as in Kafka. */
+function isWholeMatch(pattern: RegExp, name: string): boolean {
+  const match = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, '')).exec(name)
+  return match !== null && match[0].length === name.length
+}
