@@ -55,8 +55,9 @@ function startMember(runtime: SimRuntime, guarantee: Guarantee, onEnd: (error: u
     consumer: { sessionTimeoutMs: 3_000, heartbeatIntervalMs: 500 },
     producer: { deliveryTimeoutMs: 5_000, requestTimeoutMs: 2_000, maxBlockMs: 5_000 },
     async process(records, output) {
-      await new Promise<void>((resolve) => runtime.clock.setTimer(30, resolve))
       for (const { value, partition } of records) await output.send('out', { value, partition })
+      // Results are on their way, and not yet counted: the moment to be killed in.
+      await new Promise<void>((resolve) => runtime.clock.setTimer(120, resolve))
     },
   })
   pipeline.run().catch((error: unknown) => {
@@ -107,11 +108,14 @@ async function scenario(world: SimRuntime, guarantee: Guarantee, records: number
   const feed = async (): Promise<void> => {
     for (let index = 0; index < records; index += 1) {
       await producer.send('in', { partition: index % PARTITIONS, value: String(index) })
-      if (index % 10 === 9) await sleep(random.below(100))
+      if (index % 5 === 4) await sleep(random.below(400))
     }
     await feeder.close()
   }
-  const feeding = feed()
+  let isFed = false
+  const feeding = feed().then(() => {
+    isFed = true
+  })
   feeding.catch(onEnd)
 
   const members = [0, 1, 2].map(() => startMember(runtime, guarantee, onEnd))
@@ -157,11 +161,11 @@ async function scenario(world: SimRuntime, guarantee: Guarantee, records: number
       } else if (fault === 3) {
         faults['connections reset'] = (faults['connections reset'] ?? 0) + 1
         runtime.network.cut()
-      } else if (round >= 12 && (await isDone())) return
+      } else if (round >= 12 && isFed && (await isDone())) return
     }
     throw new Error('not done after 200 rounds')
   }
-  await feeding.then(chaos)
+  await Promise.all([feeding, chaos()])
   const stopping = Promise.all(members.map(({ pipeline }) => pipeline.stop({ deadlineMs: 5_000 })))
   await stopping
   const values = await readAll(runtime, 'out', records, 60_000)
@@ -186,7 +190,7 @@ function inVirtualTime(seed: number, guarantee: Guarantee): Promise<Outcome> {
 }
 
 test.each(SEEDS)(
-  'exactly once: each input has one result, in order, whoever is killed (seed %i: PIPELINE_SEEDS=%i npx vitest run test/client/pipeline)',
+  'exactly once: each input has one result, in order, whoever is killed (PIPELINE_SEEDS=%i npx vitest run test/client/pipeline)',
   async (seed) => {
     const { values, faults } = await inVirtualTime(seed, 'exactly_once')
     expect(values).toEqual(inputOf(RECORDS))
@@ -195,7 +199,11 @@ test.each(SEEDS)(
 )
 
 test('at least once: the same faults lose nothing, and repeat something', async () => {
-  const { values } = await inVirtualTime(1, 'at_least_once')
-  expect(values.map((one) => new Set(one))).toEqual(inputOf(RECORDS).map((one) => new Set(one)))
-  expect(values.flat().length).toBeGreaterThan(RECORDS)
+  let repeated = 0
+  for (const seed of [1, 2, 3]) {
+    const { values } = await inVirtualTime(seed, 'at_least_once')
+    expect(values.map((one) => new Set(one))).toEqual(inputOf(RECORDS).map((one) => new Set(one)))
+    repeated += values.flat().length - RECORDS
+  }
+  expect(repeated).toBeGreaterThan(0)
 })
