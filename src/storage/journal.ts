@@ -363,7 +363,8 @@ export class Journal {
     if (this.#markTimer !== undefined || this.#markLsn === this.#appendedLsn) return
     if (this.#closing !== undefined || this.#failure !== undefined || this.#durability === 'os') return
     const idleMs = this.#clock.monotonicMs() - this.#lastAppendMs
-    this.#markTimer = this.#clock.setTimer(Math.max(0, FLUSH_MARK_IDLE_MS - idleMs), () => {
+    // Whole milliseconds: a rest so small that adding it to the time changes nothing would be waited for for ever.
+    this.#markTimer = this.#clock.setTimer(Math.max(0, Math.ceil(FLUSH_MARK_IDLE_MS - idleMs)), () => {
       this.#markTimer = undefined
       if (this.#flushLoop !== undefined || this.#closing !== undefined) return
       if (this.#clock.monotonicMs() - this.#lastAppendMs >= FLUSH_MARK_IDLE_MS) this.#enqueueMark()
