@@ -32,6 +32,33 @@ export type { CommittedOffsets, OffsetToCommit } from './consumer/group-offsets.
 export type { HandlerContext, RecordBatch, RunOptions } from './consumer/run-loop.ts'
 export type { Assignment, AssignmentInput, Assignor, MemberSubscription } from './core/group/assignor.ts'
 export type { ResetTo } from './core/fetch/fetcher.ts'
+export type { Admin, AdminOptions, BrokerApi, ClusterDescription, FeatureDescription } from './admin/admin.ts'
+export type { ListedOffset, OffsetSpec } from './admin/admin-call.ts'
+export type {
+  GroupDescription,
+  GroupLag,
+  GroupListing,
+  GroupMemberDescription,
+  GroupOffset,
+  PlannedReset,
+  ResetTarget,
+} from './admin/groups.ts'
+export type {
+  ConfigChange,
+  ConfigEntry,
+  ConfigResource,
+  NewTopic,
+  TopicDescription,
+  TopicListing,
+} from './admin/topics.ts'
+export type {
+  AbortedHanging,
+  ActiveProducer,
+  HangingTransaction,
+  TransactionDescription,
+  TransactionFilter,
+  TransactionListing,
+} from './admin/transactions.ts'
 export type { Pipeline, PipelineStats } from './pipeline/pipeline.ts'
 export type { PipelineOptions, ProcessContext } from './pipeline/pipeline-options.ts'
 export type { Guarantee } from './pipeline/delivery.ts'

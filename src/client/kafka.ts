@@ -10,6 +10,7 @@ import { Cluster } from './cluster/cluster.ts'
 import type { ClusterOptions } from './cluster/cluster-options.ts'
 import { KafkaError } from './errors.ts'
 import { type CheckedKafkaOptions, type KafkaOptions, kafkaOptions, parseBroker } from './kafka-options.ts'
+import { Admin, type AdminOptions } from './admin/admin.ts'
 import { Consumer } from './consumer/consumer.ts'
 import type { ConsumerOptions } from './consumer/consumer-options.ts'
 import { checkOptions } from './options.ts'
@@ -52,6 +53,11 @@ export class Kafka implements AsyncDisposable {
   consumer<T extends AnyTopic = string>(options: ConsumerOptions<T>): Consumer<KeyOf<T>, ValueOf<T>> {
     const autoCreateTopics = options.autoCreateTopics ?? true
     return this.#keep(new Consumer<KeyOf<T>, ValueOf<T>>(this.#newCluster({ autoCreateTopics }), options))
+  }
+
+  /** Looks at the cluster and changes it. Connects at first use. Throws INVALID_OPTION. */
+  admin(options: AdminOptions = {}): Admin {
+    return this.#keep(new Admin(this.#newCluster({ autoCreateTopics: false }), options))
   }
 
   /** Reads, processes and writes, exactly once unless told otherwise. Connects when it is run. Throws INVALID_OPTION. */

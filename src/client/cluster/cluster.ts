@@ -249,6 +249,23 @@ export class Cluster {
     return response.topics.flatMap(({ name }) => (name === null ? [] : (all.topic(name) ?? [])))
   }
 
+  /** Waits until it is known which brokers there are. */
+  async requireBrokers(options: WaitOptions): Promise<void> {
+    const deadlineMs = this.runtime.clock.monotonicMs() + options.timeoutMs
+    while (this.#cache.brokers.size === 0) {
+      this.#checkOpen()
+      const leftMs = deadlineMs - this.runtime.clock.monotonicMs()
+      if (leftMs <= 0) {
+        throw (
+          this.#lastMetadataError ??
+          new KafkaError('REQUEST_TIMEOUT', `no broker answered within ${options.timeoutMs} ms`)
+        )
+      }
+      this.refresh()
+      await this.#nextChange(leftMs, options.signal)
+    }
+  }
+
   /** What is known is outdated. Asks at once, or after a pause when it has just been asked. */
   refresh(): void {
     if (this.#isClosed) return
