@@ -93,7 +93,7 @@ export class BrokerLink {
       if (this.#throttledUntilMs > 0) await this.#waitForThrottle()
       const version = this.#versionFor(request)
       const response = await connection.send(request.api, version, request.body, request)
-      this.#heedThrottle(response as { throttleTimeMs?: number } | undefined, request.api)
+      this.#heedThrottle(response, request.api)
       return { response, version }
     } finally {
       this.#waiting -= 1
