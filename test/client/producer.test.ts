@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import type { KafkaError } from '../../src/client/errors.ts'
 import type { Producer } from '../../src/client/producer/producer.ts'
 import type { ProducerOptions } from '../../src/client/producer/producer-options.ts'
+import { batches } from '../../src/protocol/record-batch.ts'
 import { serdes } from '../../src/client/serdes.ts'
 import { topic } from '../../src/client/topic.ts'
 import { TestBroker } from '../broker/test-broker.ts'
@@ -113,6 +114,18 @@ describe.each([1, 2])('transactions, transaction.version %s', (version) => {
     await expect.poll(() => client.values('t')).toEqual(['a', 'd'])
     expect(await client.values('t', 1, 1)).toEqual(['b'])
     expect(await client.values('t', 0)).toEqual(['a', 'c', 'd'])
+  })
+
+  test('version 2 raises the epoch with each transaction, version 1 does not', async () => {
+    const broker = await start()
+    const client = await broker.connect()
+    await client.createTopic('t')
+    const sender = producer(broker, options)
+    for (let n = 0; n < 3; n++) await sender.transaction(async (tx) => tx.send('t', { value: `${n}` }))
+    await expect.poll(() => client.values('t')).toHaveLength(3)
+    const { records } = await client.fetchRaw('t', 0)
+    const epochs = [...batches(records!)].flatMap(({ header }) => (header.isControl ? [] : [header.producerEpoch]))
+    expect(epochs).toEqual(version === 1 ? [0, 0, 0] : [0, 1, 2])
   })
 
   test('a transaction without anything in it, and one after the other', async () => {

@@ -333,9 +333,7 @@ export class ProduceSender implements BatchHolder {
   }
 
   #stored(batch: ProducerBatch, baseOffset: number, logAppendTimeMs: number): void {
-    if (batch.hasSequence) {
-      batch.partition.sequences.acknowledged(batch, baseOffset < 0 ? -1 : baseOffset + batch.recordCount - 1)
-    }
+    if (batch.hasSequence) batch.partition.sequences.acknowledged(batch)
     batch.complete(baseOffset, logAppendTimeMs)
     this.#accumulator.done(batch)
   }
@@ -389,6 +387,8 @@ export class ProduceSender implements BatchHolder {
       return
     }
     const leavesGap = batch.hasSequence && this.#leaveGap(batch)
+    // The partition has seen a newer one.
+    if (error.code === 'INVALID_PRODUCER_EPOCH' && !manager.isTransactional) this.#requireNewEpoch(batch.partition)
     const isAbandoned = manager.abandonsRetries
     this.#end(batch, error, recordErrors)
     if (isFatalForProduce(error.code)) manager.fatal(error)

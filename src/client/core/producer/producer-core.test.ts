@@ -221,6 +221,40 @@ describe('answers', () => {
     expect(told.outcomes).toEqual(['0 at 0:?'])
   })
 
+  test('an id that is none is asked for again', () => {
+    const harness = new Harness()
+    const told = harness.send('a')
+    harness.one('InitProducerId').code('NONE')
+    harness.after(500)[0]!.code('NONE', { producerId: 1, producerEpoch: 0 })
+    harness.one('Produce').answer('NONE', 0)
+    expect(told.outcomes).toEqual(['0 at 0:0'])
+  })
+
+  test('UNKNOWN_PRODUCER_ID of old brokers: waits for the log start offset, then a new epoch, in a transaction an abort', () => {
+    const harness = Harness.idempotent()
+    harness.sent('first').asked.answer('NONE', 0)
+    const { told, asked } = harness.sent('a')
+    asked.answer('UNKNOWN_PRODUCER_ID')
+    const again = harness.after(500)[0]!
+    expect(again.batch.bytes).toBe(asked.batch.bytes)
+    again.answer('UNKNOWN_PRODUCER_ID', -1, { logStartOffset: 1 })
+    const renumbered = harness.after(1_500)[0]!
+    expect(renumbered.batch.header).toMatchObject({ producerEpoch: 1, baseSequence: 0 })
+    renumbered.answer('NONE', 1)
+    expect(told.outcomes).toEqual(['0 at 0:1'])
+    const other = Harness.inTransaction(2)
+    other.sent('a').asked.answer('UNKNOWN_PRODUCER_ID', -1, { logStartOffset: 1 })
+    expect(other.core.state).toBe('AbortableError')
+  })
+
+  test('INVALID_PRODUCER_EPOCH without transactions fails the batch and leads to a newer epoch', () => {
+    const harness = Harness.idempotent()
+    const { told, asked } = harness.sent('a')
+    asked.answer('INVALID_PRODUCER_EPOCH')
+    expect(told.outcomes).toEqual(['0 INVALID_PRODUCER_EPOCH'])
+    expect(harness.sent('b').asked.batch.header).toMatchObject({ producerEpoch: 1, baseSequence: 0 })
+  })
+
   test('errors of single records are told to those, the others learn that they were not at fault', () => {
     const harness = Harness.idempotent()
     const told = ['a', 'b', 'c'].map((value) => harness.send(value))

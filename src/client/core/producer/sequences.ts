@@ -37,17 +37,11 @@ export class PartitionSequences<B extends Sequenced> {
   #identity = NO_IDENTITY
   #nextSequence = 0
   #lastAckedSequence = NO_SEQUENCE
-  /** Highest offset that was acknowledged; -1 before the first. */
-  #lastAckedOffset = -1
   #isUnresolved = false
   readonly #unfinished: B[] = []
 
   get nextSequence(): number {
     return this.#nextSequence
-  }
-
-  get lastAckedOffset(): number {
-    return this.#lastAckedOffset
   }
 
   /** Batches with a sequence that have no final answer, oldest first. */
@@ -91,9 +85,8 @@ export class PartitionSequences<B extends Sequenced> {
     this.#unfinished.push(batch)
   }
 
-  acknowledged(batch: B, lastOffset: number): void {
+  acknowledged(batch: B): void {
     this.#remove(batch)
-    this.#lastAckedOffset = Math.max(this.#lastAckedOffset, lastOffset)
     if (!this.isOf(batch)) return
     const lastSequence = advanceSequence(batch.baseSequence, batch.recordCount - 1)
     // Later ones may have been acknowledged before; sequences wrap, so "later" is less than half way round.

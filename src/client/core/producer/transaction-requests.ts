@@ -190,7 +190,9 @@ export function readAnswer(work: CoordinatorWork, response: ResponseOf<Api>): An
     case 'InitProducerId': {
       const { errorCode, producerId, producerEpoch } = response as ResponseOf<typeof initProducerId>
       const answer = answerOf(work.api, errorCode)
-      return answer.verdict === 'ok' ? { ...answer, identity: { producerId, producerEpoch } } : answer
+      if (answer.verdict !== 'ok') return answer
+      if (producerId < 0 || producerEpoch < 0) return { verdict: 'retry', code: undefined, isIncomplete: true }
+      return { ...answer, identity: { producerId, producerEpoch } }
     }
     case 'AddOffsetsToTxn':
       return answerOf(work.api, (response as ResponseOf<typeof addOffsetsToTxn>).errorCode)
