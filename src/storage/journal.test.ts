@@ -254,6 +254,18 @@ describe('flush marks', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  test('comes also where the clock has fractions, which do not add up to the second', async () => {
+    const { disk, clock } = await tracedDisk()
+    const { journal } = await openJournal(disk, { clock, fileSizeBytes: 1 << 20 })
+    const atMs = 3500.0142
+    await clock.advance(atMs - clock.monotonicMs())
+    expect(atMs + FLUSH_MARK_IDLE_MS - atMs).toBeLessThan(FLUSH_MARK_IDLE_MS)
+    await appendDurably(journal, bodyOf(1, 20))
+    // It took for ever.
+    await clock.advance(FLUSH_MARK_IDLE_MS + 10)
+    expect(journal.durableLsn).toBe(2)
+  })
+
   test('a busy journal writes none', async () => {
     const { disk, clock } = await tracedDisk()
     const { journal } = await openJournal(disk, { clock, fileSizeBytes: 1 << 20 })
