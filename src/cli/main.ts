@@ -6,6 +6,7 @@
  */
 import { createRequire, enableCompileCache } from 'node:module'
 import { Command, CommanderError, Option } from 'commander'
+import type { DemoOptions } from './commands/demo.ts'
 import type { LogDumpOptions, LogVerifyOptions } from './commands/log.ts'
 import type { StartOptions } from './commands/start.ts'
 
@@ -42,6 +43,29 @@ program
   .action(async (options: StartOptions) => {
     const { start } = await import('./commands/start.ts')
     process.exitCode = await start(options, version)
+  })
+
+program
+  .command('demo')
+  .description('kill workers and broker of a pipeline, and show that nothing is lost, repeated or torn')
+  .option('--input <file>', 'real orders (CSV, also gzipped) instead of made-up ones')
+  .option('--orders <count>', 'how many orders to make up', '4000')
+  .option('--kills <count>', 'how many times something is killed or paused, in each round', '7')
+  .option('--seed <number>', 'the same orders and faults again')
+  .addOption(new Option('--only <guarantee>', 'one of the two rounds').choices(['exactly_once', 'at_least_once']))
+  .option('--keep', 'leave the data directory behind')
+  .addOption(new Option('--format <format>', 'what is printed in the end').choices(['text', 'json']).default('text'))
+  .action(async (options: DemoOptions) => {
+    const { demo } = await import('./commands/demo.ts')
+    process.exitCode = await demo(options)
+  })
+
+program
+  .command('demo-worker', { hidden: true })
+  .argument('<task>')
+  .action(async (task: string) => {
+    const { demoWorker } = await import('./commands/demo-worker.ts')
+    process.exitCode = await demoWorker(task)
   })
 
 const log = program.command('log').description('look into a data directory, with or without a broker running on it')
