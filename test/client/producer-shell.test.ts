@@ -5,6 +5,8 @@ import { Producer } from '../../src/client/producer/producer.ts'
 import type { ProducerOptions } from '../../src/client/producer/producer-options.ts'
 import { serdes } from '../../src/client/serdes.ts'
 import { topic, type RecordMetadata } from '../../src/client/topic.ts'
+import { updateFeatures } from '../../src/protocol/messages/update-features.ts'
+import { batches } from '../../src/protocol/record-batch.ts'
 import { type SimRuntime, simRuntime } from '../../src/testing/sim-runtime.ts'
 import { TestBroker } from '../broker/test-broker.ts'
 import { clusterOf, producerOf } from './producer-kit.ts'
@@ -273,6 +275,45 @@ describe('transactions', () => {
     const next = await run(one.begin())
     await run(next.abort())
     expect(await values()).toEqual(['a'])
+  })
+
+  test('the protocol follows the cluster, up and down, from one transaction to the next', async () => {
+    const setLevel = async (level: number): Promise<void> => {
+      const client = await run(broker.connect())
+      const update = { feature: 'transaction.version', maxVersionLevel: level, upgradeType: level === 2 ? 1 : 2 }
+      const { results } = await run(client.wire.request(updateFeatures, 1, { featureUpdates: [update] }))
+      expect(results).toMatchObject([{ errorCode: 'NONE' }])
+      // A client learns of features when it connects.
+      runtime.network.cut()
+    }
+    const one = producer({ transactionalId: 'tx' })
+    const write = (): Promise<void> => run(one.transaction(async (tx) => tx.send('t', { value: 'v', partition: 0 })))
+    await write()
+    for (const level of [1, 2, 1, 2]) {
+      await setLevel(level)
+      for (let n = 0; n < 4; n++) await write()
+    }
+    const client = await run(broker.connect())
+    const { records } = await run(client.fetchRaw('t', 0))
+    const epochs = [...batches(records!)].flatMap(({ header }) => (header.isControl ? [] : [header.producerEpoch]))
+    const steps = epochs.slice(1).map((epoch, at) => epoch - epochs[at]!)
+    // Each level's last three; which of the first ones knows of the change depends on when the connection comes back.
+    expect(steps.map((step) => step > 1)).toEqual(steps.map(() => false))
+    expect([0, 4, 8, 12].map((at) => steps.slice(at + 2, at + 4).join())).toEqual(['0,0', '1,1', '0,0', '1,1'])
+  })
+
+  test('a transaction that the coordinator has aborted is noticed at the next send, and the next one goes on', async () => {
+    const one = producer({ transactionalId: 'tx', transactionTimeoutMs: 1_000 })
+    const tx = await run(one.begin())
+    await run(tx.send('t', { value: 'too slow', partition: 0 }))
+    await run(tx.flush())
+    await run(new Promise<void>((resolve) => void runtime.clock.setTimer(30_000, resolve)))
+    await run(tx.send('t', { value: 'too late', partition: 0 }))
+    const error = await errorOf(tx.commit())
+    expect(error).toMatchObject({ recovery: 'abort-transaction' })
+    await run(tx.abort())
+    await run(one.transaction(async (next) => next.send('t', { value: 'again', partition: 0 })))
+    expect(await values()).toEqual(['again'])
   })
 
   test('offsets: a list and a map, and what is none', async () => {
