@@ -156,8 +156,11 @@ export class Transaction {
     try {
       await this.#operate((operation) => this.#host.core.abort(operation, this.#host.nowMs()))
     } catch (error) {
-      if (this.#host.core.state === 'FatalError') this.#fail(error as KafkaError)
-      throw error
+      const { state } = this.#host.core
+      if (state === 'FatalError') this.#fail(error as KafkaError)
+      // It was aborted; the new epoch that must follow is not here yet, which is for the next transaction to wait for.
+      const isOver = state === 'Uninitialized' || state === 'Initializing' || state === 'Ready'
+      if (!isOver) throw error
     }
     this.#fate = 'aborted'
   }

@@ -290,10 +290,8 @@ export class TransactionManager {
         this.#waitDeadlineMs = nowMs + this.#options.maxBlockMs
       }
       const { transactionalId, transactionTimeoutMs, requestTimeoutMs: timeoutMs } = this.#options
-      const { identity, isTransactionV2 } = { identity: this.#identity, isTransactionV2: this.#isTransactionV2 }
-      requests.push(
-        coordinatorRequest(work, { id, transactionalId, transactionTimeoutMs, timeoutMs, identity, isTransactionV2 }),
-      )
+      const presently = { identity: this.#identity, isTransactionV2: this.#isTransactionV2 }
+      requests.push(coordinatorRequest(work, { id, transactionalId, transactionTimeoutMs, timeoutMs, ...presently }))
       work = undefined
     }
     let nextPollMs = work === undefined ? Number.POSITIVE_INFINITY : this.#retryAtMs
