@@ -105,6 +105,8 @@ export class LoadConnection {
   readonly #waiting = new Map<number, (body: Buffer) => void>()
   #received: Buffer[] = []
   #receivedBytes = 0
+  /** Before so much is there, nothing is put together. */
+  #wantedBytes = 4
   isClosed = false
 
   private constructor(socket: Socket) {
@@ -118,9 +120,9 @@ export class LoadConnection {
     socket.on('error', () => undefined)
   }
 
-  static connect(port: number): Promise<LoadConnection> {
+  static connect(port: number, host = '127.0.0.1'): Promise<LoadConnection> {
     return new Promise((resolve, reject) => {
-      const socket = connect(port, '127.0.0.1', () => resolve(new LoadConnection(socket)))
+      const socket = connect(port, host, () => resolve(new LoadConnection(socket)))
       socket.once('error', reject)
     })
   }
@@ -141,10 +143,13 @@ export class LoadConnection {
   #onData(chunk: Buffer): void {
     this.#received.push(chunk)
     this.#receivedBytes += chunk.length
+    if (this.#receivedBytes < this.#wantedBytes) return
     let all = this.#received.length === 1 ? chunk : Buffer.concat(this.#received, this.#receivedBytes)
     while (all.length >= 4) {
       const size = all.readInt32BE(0)
-      if (all.length < 4 + size) break
+      this.#wantedBytes = 4 + size
+      if (all.length < this.#wantedBytes) break
+      this.#wantedBytes = 4
       const correlationId = all.readInt32BE(4)
       const answer = this.#waiting.get(correlationId)
       this.#waiting.delete(correlationId)

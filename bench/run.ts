@@ -7,7 +7,12 @@ switch (suite) {
     await benchBroker(args)
     break
   }
+  case 'client': {
+    const { benchClient } = await import('./client.ts')
+    await benchClient(args)
+    break
+  }
   default:
-    process.stderr.write('usage: npm run bench -- broker [--quick] [--all]\n')
+    process.stderr.write('usage: npm run bench -- broker [--quick] [--all] | client [--quick] [--memory] …\n')
     process.exitCode = 2
 }

@@ -1,0 +1,1 @@
+export async function benchMemory(_args: readonly string[]): Promise<void> {}
