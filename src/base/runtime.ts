@@ -88,7 +88,8 @@ export interface File {
 export interface Network {
   /** Port 0 picks a free one. */
   listen(options: ListenOptions, onConnection: (socket: Socket) => void): Promise<Listener>
-  connect(options: { host: string; port: number }): Promise<Socket>
+  /** @param options.signal  gives the attempt up, so that nothing of it is left */
+  connect(options: { host: string; port: number; signal?: AbortSignal }): Promise<Socket>
 }
 
 export interface ListenOptions {

@@ -43,9 +43,9 @@ export function nodeNetwork(logger: Logger): Network {
         })
       })
     },
-    connect({ host, port }): Promise<Socket> {
+    connect({ host, port, signal }): Promise<Socket> {
       return new Promise((resolve, reject) => {
-        const socket = connect({ ...SOCKET_OPTIONS, host, port })
+        const socket = connect({ ...SOCKET_OPTIONS, host, port, ...(signal !== undefined && { signal }) })
         socket.once('error', reject)
         socket.once('connect', () => {
           socket.off('error', reject)

@@ -96,29 +96,42 @@ export class ClientConnection {
     }
   }
 
-  /** Rejects with a KafkaError CONNECTION_FAILED whose message says what to do. */
-  static async open(runtime: Runtime, address: BrokerAddress, settings: ConnectionSettings): Promise<ClientConnection> {
+  /**
+   * Rejects with a KafkaError CONNECTION_FAILED whose message says what to do.
+   * @param signal  gives the attempt up; then it is CLOSED
+   */
+  static async open(
+    runtime: Runtime,
+    address: BrokerAddress,
+    settings: ConnectionSettings,
+    signal: AbortSignal,
+  ): Promise<ClientConnection> {
     const broker = brokerName(address)
     const { connectTimeoutMs } = settings
-    const attempt = runtime.network.connect({ host: address.host, port: address.port })
-    const { promise: timeout, reject } = Promise.withResolvers<never>()
+    const abandon = new AbortController()
+    const attempt = runtime.network.connect({ host: address.host, port: address.port, signal: abandon.signal })
+    const { promise: given, reject } = Promise.withResolvers<never>()
     const timer = runtime.clock.setTimer(
       connectTimeoutMs,
       () => reject(Object.assign(new Error(`no connection within ${connectTimeoutMs} ms`), { code: 'ETIMEDOUT' })),
       { keepsProcessAlive: true },
     )
+    const onAbort = (): void => reject(new KafkaError('CLOSED', `connecting to ${broker} was given up`))
+    signal.addEventListener('abort', onAbort, { once: true })
     try {
-      const socket = await Promise.race([attempt, timeout])
+      const socket = await Promise.race([attempt, given])
       return new ClientConnection(runtime, socket, broker, settings)
     } catch (error) {
       // A connection that comes about too late is not wanted any more; one that fails too has been reported already.
+      abandon.abort()
       attempt.then(
         (socket) => socket.destroy(),
         () => undefined,
       )
-      throw describeConnectError(error, address)
+      throw error instanceof KafkaError ? error : describeConnectError(error, address)
     } finally {
       timer.cancel()
+      signal.removeEventListener('abort', onAbort)
     }
   }
 

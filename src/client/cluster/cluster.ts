@@ -1,23 +1,26 @@
 /**
  * One client's way to a cluster: connections by broker and lane, versions, metadata, coordinators.
  *
- * `send` is one request and one try; `call` asks again for as long as its caller allows. Owns where a request goes and
- * what is forgotten when that turns out wrong. Error codes inside responses mean nothing to `send`.
- * Leaves to others: what to ask, and what answers mean (cores, admin).
+ * `send` is one request and one try; `call` asks again for as long as its caller allows. Owns where a request goes, what is
+ * forgotten when that turns out wrong, and when metadata is asked for. Error codes inside responses mean nothing to `send`.
+ * Leaves to others: what to ask, and what answers mean (cores, admin); which links there are (link-pool.ts), the way to one
+ * broker (broker-link.ts), coordinators (coordinators.ts).
  *
  * Invariants: one Metadata request at a time; a coordinator is looked up once for all who wait for it; after `close`
  * nothing is sent and everything pending is rejected.
  */
 import type { Runtime, Timer } from '../../base/runtime.ts'
-import { findCoordinator } from '../../protocol/messages/find-coordinator.ts'
 import { metadata } from '../../protocol/messages/metadata.ts'
 import type { Api, ResponseOf } from '../../protocol/schema.ts'
 import type { ClusterView, CoreRequest, Destination, Lane, TopicView } from '../core/client-core.ts'
 import { brokerError, isRetriable, KafkaError } from '../errors.ts'
-import { BrokerLink, type LinkSettings } from './broker-link.ts'
-import { type BrokerAddress, RequestFailure } from './client-connection.ts'
+import type { BrokerLink } from './broker-link.ts'
+import { RequestFailure } from './client-connection.ts'
 import type { ClusterOptions } from './cluster-options.ts'
+import { type CoordinatorKey, Coordinators } from './coordinators.ts'
+import { LinkPool } from './link-pool.ts'
 import { type BrokerView, MetadataCache } from './metadata-cache.ts'
+import { type WaitLimits, Waits } from './waits.ts'
 
 export interface Reply<A extends Api> {
   readonly response: ResponseOf<A>
@@ -34,14 +37,6 @@ export interface CallOptions<A extends Api> {
   readonly retryOn?: (response: ResponseOf<A>, broker: string) => KafkaError | undefined
 }
 
-export interface WaitOptions {
-  readonly timeoutMs: number
-  readonly signal?: AbortSignal | undefined
-}
-
-const COORDINATOR_TYPES = { group: 0, transaction: 1 } as const
-/** The first version of FindCoordinator that asks for many keys. */
-const BATCHED_COORDINATORS_VERSION = 4
 const UNKNOWN_NODE = -1
 const TOPICS_MAX = 100_000
 
@@ -49,27 +44,33 @@ export class Cluster {
   readonly runtime: Runtime
   readonly options: ClusterOptions
   readonly #cache = new MetadataCache()
-  readonly #links = new Map<string, BrokerLink>()
-  readonly #coordinators = new Map<string, Promise<number>>()
+  readonly #links: LinkPool
+  readonly #coordinators: Coordinators
+  readonly #waits: Waits
   readonly #listeners = new Set<() => void>()
   readonly #wantedTopics = new Set<string>()
   #metadataRequest: Promise<void> | undefined
   #metadataTimer: Timer | undefined
   #lastMetadataMs = Number.NEGATIVE_INFINITY
   #metadataFailures = 0
-  /** Topics were added, or somebody found something outdated, since the request under way began. */
-  #needsMetadata = false
+  /** What the next Metadata request has to ask for; `new`: topics of which nothing is known. */
+  #metadataNeed: 'nothing' | 'new' | 'all' = 'nothing'
   #lastMetadataError: KafkaError | undefined
-  #nextBootstrap = 0
-  readonly #closed = Promise.withResolvers<never>()
   #isClosed = false
 
   constructor(options: ClusterOptions) {
     this.options = options
     this.runtime = options.runtime
-    this.#nextBootstrap = this.runtime.random.nextUint32() % options.bootstrap.length
-    // Somebody always waits for it or nobody does; neither is an unhandled rejection.
-    this.#closed.promise.catch(() => undefined)
+    this.#waits = new Waits(options.runtime.clock)
+    this.#links = new LinkPool(options, (nodeId, support) => {
+      this.#cache.learnSupport(nodeId, support)
+      this.#notify()
+    })
+    this.#coordinators = new Coordinators(
+      options.requestTimeoutMs,
+      (request) => this.trySend(request),
+      (broker) => this.#cache.learnBroker(broker),
+    )
   }
 
   get view(): ClusterView {
@@ -131,11 +132,10 @@ export class Cluster {
     const deadlineMs = clock.monotonicMs() + options.timeoutMs
     for (let attempt = 1; ; attempt += 1) {
       options.signal?.throwIfAborted()
-      const leftMs = deadlineMs - clock.monotonicMs()
+      const limits = { timeoutMs: deadlineMs - clock.monotonicMs(), signal: options.signal }
       let error: KafkaError
       try {
-        const timeoutMs = Math.max(1, Math.min(request.timeoutMs, leftMs))
-        const reply = await this.#within(this.send({ ...request, timeoutMs }), leftMs, options.signal, request.api.name)
+        const reply = await this.#within(this.send(request), limits, request.api.name)
         const refusal = options.retryOn?.(reply.response, reply.broker)
         if (refusal === undefined) return reply
         error = refusal
@@ -157,8 +157,8 @@ export class Cluster {
     } else if (error.recovery === 'refresh') this.refresh()
   }
 
-  forgetCoordinator(coordinator: { readonly of: 'group' | 'transaction'; readonly key: string }): void {
-    this.#coordinators.delete(`${coordinator.of}:${coordinator.key}`)
+  forgetCoordinator(coordinator: CoordinatorKey): void {
+    this.#coordinators.forget(coordinator)
   }
 
   /** Exponential, with jitter. @param attempt  1 after the first try */
@@ -169,18 +169,8 @@ export class Cluster {
   }
 
   /** Rejects with CLOSED when the client is closed meanwhile, with the signal's reason when that is aborted. */
-  async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const timer = this.runtime.clock.setTimer(ms, resolve, { keepsProcessAlive: true })
-    const onAbort = (): void => reject(abortReason(signal))
-    signal?.addEventListener('abort', onAbort, { once: true })
-    try {
-      if (signal?.aborted === true) onAbort()
-      await Promise.race([promise, this.#closed.promise])
-    } finally {
-      timer.cancel()
-      signal?.removeEventListener('abort', onAbort)
-    }
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return this.#waits.wait({ timeoutMs: ms, signal }, (resolve) => resolve())
   }
 
   /** Keeps these topics' metadata fresh from now on, and asks when one is not known. */
@@ -194,7 +184,7 @@ export class Cluster {
       this.#wantedTopics.add(name)
       isNew = true
     }
-    if (isNew) this.refresh()
+    if (isNew) this.#askFor('new')
   }
 
   unwantTopics(names: Iterable<string>): void {
@@ -208,7 +198,7 @@ export class Cluster {
    * Waits until something is known of each topic: its partitions, or an error that waiting does not mend.
    * Rejects with the error of a topic that stayed without leader or unknown until the deadline.
    */
-  async requireTopics(names: readonly string[], options: WaitOptions): Promise<readonly TopicView[]> {
+  async requireTopics(names: readonly string[], options: WaitLimits): Promise<readonly TopicView[]> {
     this.wantTopics(names)
     const deadlineMs = this.runtime.clock.monotonicMs() + options.timeoutMs
     for (;;) {
@@ -228,12 +218,12 @@ export class Cluster {
         )
       }
       this.refresh()
-      await this.#nextChange(leftMs, options.signal)
+      await this.#nextChange({ timeoutMs: leftMs, signal: options.signal })
     }
   }
 
   /** All topics there are, internal ones too. */
-  async listTopics(options: WaitOptions): Promise<readonly TopicView[]> {
+  async listTopics(options: WaitLimits): Promise<readonly TopicView[]> {
     const { response } = await this.call(
       {
         destination: { kind: 'any' },
@@ -250,7 +240,7 @@ export class Cluster {
   }
 
   /** Waits until it is known which brokers there are. */
-  async requireBrokers(options: WaitOptions): Promise<void> {
+  async requireBrokers(options: WaitLimits): Promise<void> {
     const deadlineMs = this.runtime.clock.monotonicMs() + options.timeoutMs
     while (this.#cache.brokers.size === 0) {
       this.#checkOpen()
@@ -262,25 +252,22 @@ export class Cluster {
         )
       }
       this.refresh()
-      await this.#nextChange(leftMs, options.signal)
+      await this.#nextChange({ timeoutMs: leftMs, signal: options.signal })
     }
   }
 
   /** What is known is outdated. Asks at once, or after a pause when it has just been asked. */
   refresh(): void {
-    if (this.#isClosed) return
-    this.#needsMetadata = true
-    if (this.#metadataRequest === undefined) this.#scheduleMetadata()
+    this.#askFor('all')
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#metadataTimer?.cancel()
-    for (const link of this.#links.values()) link.close('the client was closed')
-    this.#links.clear()
+    this.#links.close('the client was closed')
     this.#listeners.clear()
-    this.#closed.reject(new KafkaError('CLOSED', 'the client was closed'))
+    this.#waits.close(new KafkaError('CLOSED', 'the client was closed'))
   }
 
   #checkOpen(): void {
@@ -300,14 +287,18 @@ export class Cluster {
       case 'any':
         return this.#anyLink(lane ?? 'data')
       case 'controller': {
-        if (this.#cache.brokers.size === 0) await this.#metadataOnce()
+        if (this.#cache.brokers.size === 0) await this.requireBrokers({ timeoutMs: this.options.requestTimeoutMs })
         const { controllerId } = this.#cache
         const link = controllerId === undefined ? undefined : this.#nodeLink(controllerId, lane ?? 'data')
         return link ?? this.#anyLink(lane ?? 'data')
       }
       case 'coordinator': {
-        const nodeId = await this.#coordinator(destination)
-        return this.#nodeLink(nodeId, lane ?? 'coordinator') ?? this.#unknownNode(nodeId)
+        const nodeId = await this.#coordinators.find(destination)
+        const link = this.#nodeLink(nodeId, lane ?? 'coordinator')
+        if (link !== undefined) return link
+        // The cluster does not have the node any more, so it coordinates nothing.
+        this.forgetCoordinator(destination)
+        return this.#unknownNode(nodeId)
       }
     }
   }
@@ -323,108 +314,17 @@ export class Cluster {
 
   #nodeLink(nodeId: number, lane: Lane): BrokerLink | undefined {
     const broker = this.#cache.brokers.get(nodeId)
-    return broker === undefined ? undefined : this.#link(broker, lane)
+    return broker === undefined ? undefined : this.#links.to(broker, lane)
   }
 
-  /** Connected before not connected, known brokers before bootstrap addresses, and not one that has just failed. */
   #anyLink(lane: Lane): BrokerLink {
-    const links = [...this.#cache.brokers.values()].map((broker) => this.#link(broker, lane))
-    const connected = links.filter((link) => link.isConnected)
-    const best = connected.toSorted((a, b) => a.pendingRequests - b.pendingRequests)[0]
-    if (best !== undefined) return best
-    const untried = links.filter((link) => !link.isFailing)
-    if (untried.length > 0) return untried[this.runtime.random.nextUint32() % untried.length] as BrokerLink
-    // Every known broker fails: the bootstrap addresses may lead elsewhere (KIP-899).
-    const { bootstrap } = this.options
-    const address = bootstrap[this.#nextBootstrap % bootstrap.length] as { host: string; port: number }
-    const link = this.#link({ ...address, nodeId: undefined }, lane)
-    if (!link.isConnected) this.#nextBootstrap += 1
-    return link
+    return this.#links.any(this.#cache.brokers.values(), lane)
   }
 
-  #link(address: BrokerAddress, lane: Lane): BrokerLink {
-    const key = `${lane} ${address.nodeId ?? 'bootstrap'} ${address.host}:${address.port}`
-    const known = this.#links.get(key)
-    if (known !== undefined) return known
-    // A node that is reached elsewhere now is not reached there any more.
-    if (address.nodeId !== undefined) this.#closeLinks(`${lane} ${address.nodeId} `)
-    const { clientId, softwareVersion, maxResponseBytes, connectTimeoutMs } = this.options
-    const { requestTimeoutMs, reconnectBackoffMs, reconnectBackoffMaxMs } = this.options
-    const settings: LinkSettings = {
-      clientId,
-      softwareVersion,
-      maxResponseBytes,
-      connectTimeoutMs,
-      requestTimeoutMs,
-      reconnectBackoffMs,
-      reconnectBackoffMaxMs,
-    }
-    const link = new BrokerLink(this.runtime, address, settings, (support) => {
-      this.#cache.learnSupport(address.nodeId, support)
-      this.#notify()
-    })
-    this.#links.set(key, link)
-    return link
-  }
-
-  #closeLinks(prefix: string): void {
-    for (const [key, link] of [...this.#links]) {
-      if (!key.startsWith(prefix)) continue
-      this.#links.delete(key)
-      link.close('the broker has another address now')
-    }
-  }
-
-  #coordinator(coordinator: { readonly of: 'group' | 'transaction'; readonly key: string }): Promise<number> {
-    const cacheKey = `${coordinator.of}:${coordinator.key}`
-    const known = this.#coordinators.get(cacheKey)
-    if (known !== undefined) return known
-    const lookup = this.#findCoordinator(coordinator)
-    this.#coordinators.set(cacheKey, lookup)
-    lookup.catch(() => {
-      if (this.#coordinators.get(cacheKey) === lookup) this.#coordinators.delete(cacheKey)
-    })
-    return lookup
-  }
-
-  async #findCoordinator({ of, key }: { readonly of: 'group' | 'transaction'; readonly key: string }): Promise<number> {
-    const keyType = COORDINATOR_TYPES[of]
-    const { response, version, broker } = await this.trySend({
-      destination: { kind: 'any' },
-      api: findCoordinator,
-      // A transactional id in version 0 would be taken for a group.
-      minVersion: of === 'transaction' ? 1 : 0,
-      body: { key, keyType, coordinatorKeys: [key] },
-      timeoutMs: this.options.requestTimeoutMs,
-      lane: 'data',
-    })
-    const found =
-      version >= BATCHED_COORDINATORS_VERSION ? response.coordinators.find((one) => one.key === key) : response
-    const request = {
-      api: findCoordinator.name,
-      version,
-      broker,
-      ...(of === 'group' ? { groupId: key } : { transactionalId: key }),
-    }
-    if (found === undefined) {
-      throw new RequestFailure(
-        new KafkaError('INVALID_RESPONSE', `${broker} names no coordinator`, { request, recovery: 'retry' }),
-        false,
-      )
-    }
-    const { errorCode, errorMessage, nodeId, host, port } = found
-    if (errorCode !== 'NONE') throw new RequestFailure(brokerError(errorCode, request, { detail: errorMessage }), false)
-    if (!this.#cache.learnBroker({ nodeId, host, port, rack: null })) {
-      const message = `${broker} names a coordinator without a usable address: ${JSON.stringify(host)}:${port}`
-      throw new RequestFailure(new KafkaError('INVALID_RESPONSE', message, { request, recovery: 'retry' }), false)
-    }
-    return nodeId
-  }
-
-  /** Waits for one Metadata answer. */
-  async #metadataOnce(): Promise<void> {
-    this.refresh()
-    await this.#nextChange(this.options.requestTimeoutMs, undefined)
+  #askFor(need: 'new' | 'all'): void {
+    if (this.#isClosed) return
+    if (this.#metadataNeed !== 'all') this.#metadataNeed = need
+    if (this.#metadataRequest === undefined) this.#scheduleMetadata()
   }
 
   #scheduleMetadata(): void {
@@ -448,15 +348,16 @@ export class Cluster {
 
   #startMetadata(): void {
     if (this.#isClosed || this.#metadataRequest !== undefined) return
-    this.#needsMetadata = false
-    this.#metadataRequest = this.#askMetadata().then((isOk) => {
+    const need = this.#metadataNeed
+    this.#metadataNeed = 'nothing'
+    this.#metadataRequest = this.#askMetadata(need).then((isOk) => {
       this.#metadataRequest = undefined
       this.#lastMetadataMs = this.runtime.clock.monotonicMs()
       if (this.#isClosed) return
       this.#metadataFailures = isOk ? 0 : this.#metadataFailures + 1
-      if (!isOk) this.#needsMetadata = true
+      if (!isOk) this.#metadataNeed = 'all'
       this.#notify()
-      if (this.#needsMetadata) this.#scheduleMetadata()
+      if (this.#metadataNeed !== 'nothing') this.#scheduleMetadata()
       else this.#scheduleNextAge()
     })
   }
@@ -467,23 +368,29 @@ export class Cluster {
   }
 
   /** Never rejects. @returns whether there was an answer */
-  async #askMetadata(): Promise<boolean> {
+  async #askMetadata(need: 'nothing' | 'new' | 'all'): Promise<boolean> {
+    const names = [...this.#wantedTopics].filter((name) => need !== 'new' || this.#cache.topic(name) === undefined)
     try {
-      const { response } = await this.trySend({
+      const { response, broker } = await this.trySend({
         destination: { kind: 'any' },
         api: metadata,
         minVersion: 1,
         body: {
-          topics: [...this.#wantedTopics].map((name) => ({ name })),
+          topics: names.map((name) => ({ name })),
           allowAutoTopicCreation: this.options.autoCreateTopics,
         },
         timeoutMs: this.options.requestTimeoutMs,
       })
-      const problems = this.#cache.learn(response)
+      if (response.errorCode !== 'NONE') {
+        if (response.errorCode === 'REBOOTSTRAP_REQUIRED') this.#cache.forgetBrokers()
+        throw brokerError(response.errorCode, { api: metadata.name, broker })
+      }
+      const problems = this.#cache.learn(response, new Set(names))
+      this.#links.retain(this.#cache.brokers)
       for (const problem of problems) this.runtime.logger.warn('metadata that cannot be right was ignored', { problem })
       this.#lastMetadataError = undefined
       // A topic that is being created has no leaders yet.
-      if (response.topics.some(({ errorCode }) => errorCode === 'LEADER_NOT_AVAILABLE')) this.#needsMetadata = true
+      if (response.topics.some(({ errorCode }) => errorCode === 'LEADER_NOT_AVAILABLE')) this.#metadataNeed = 'all'
       return true
     } catch (error) {
       const failure = error instanceof RequestFailure ? error.error : error
@@ -503,42 +410,21 @@ export class Cluster {
   }
 
   /** Resolves at the next change or when the time is over. */
-  async #nextChange(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const changed = Promise.withResolvers<void>()
-    const stop = this.onChange(() => changed.resolve())
-    const timer = this.runtime.clock.setTimer(timeoutMs, changed.resolve, { keepsProcessAlive: true })
-    const onAbort = (): void => changed.reject(abortReason(signal))
-    signal?.addEventListener('abort', onAbort, { once: true })
-    try {
-      if (signal?.aborted === true) onAbort()
-      await Promise.race([changed.promise, this.#closed.promise])
-    } finally {
-      stop()
-      timer.cancel()
-      signal?.removeEventListener('abort', onAbort)
-    }
-  }
-
-  async #within<T>(work: Promise<T>, leftMs: number, signal: AbortSignal | undefined, what: string): Promise<T> {
-    const late = Promise.withResolvers<never>()
-    const timer = this.runtime.clock.setTimer(
-      Math.max(0, leftMs),
-      () => late.reject(this.#lastMetadataError ?? new KafkaError('REQUEST_TIMEOUT', `${what}: no answer in time`)),
-      { keepsProcessAlive: true },
+  #nextChange(limits: WaitLimits): Promise<void> {
+    return this.#waits.wait<void>(
+      limits,
+      (resolve) => resolve(),
+      (resolve) => this.onChange(resolve),
     )
-    const onAbort = (): void => late.reject(abortReason(signal))
-    signal?.addEventListener('abort', onAbort, { once: true })
-    try {
-      return await Promise.race([work, late.promise])
-    } finally {
-      timer.cancel()
-      signal?.removeEventListener('abort', onAbort)
-      // Its outcome is of no interest any more once the race was lost.
-      work.catch(() => undefined)
-    }
   }
-}
 
-function abortReason(signal: AbortSignal | undefined): KafkaError {
-  return new KafkaError('ABORTED', 'the call was aborted by its signal', { cause: signal?.reason })
+  /** The outcome of `work`, which goes on unheard when the time is over before. */
+  #within<T>(work: Promise<T>, limits: WaitLimits, what: string): Promise<T> {
+    return this.#waits.wait<T>(
+      limits,
+      (_resolve, reject) =>
+        reject(this.#lastMetadataError ?? new KafkaError('REQUEST_TIMEOUT', `${what}: no answer in time`)),
+      (resolve, reject) => void work.then(resolve, reject),
+    )
+  }
 }

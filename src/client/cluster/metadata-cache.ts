@@ -6,7 +6,7 @@
  *
  * Source: KIP-320 (an older leader epoch is an older answer), KIP-516 (a topic with another id is another topic).
  */
-import type { Api, ResponseOf } from '../../protocol/schema.ts'
+import { type Api, type ResponseOf, ZERO_UUID } from '../../protocol/schema.ts'
 import type { metadata } from '../../protocol/messages/metadata.ts'
 import type { ClusterView, PartitionView, TopicView } from '../core/client-core.ts'
 import { brokerError, KafkaError } from '../errors.ts'
@@ -96,8 +96,11 @@ export class MetadataCache implements ClusterView {
     return true
   }
 
-  /** @returns what of the answer was not believed, for the log */
-  learn(response: MetadataResponse): readonly string[] {
+  /**
+   * @param asked  topics that were asked for by name: of others nothing is kept. All topics were asked for without it.
+   * @returns what of the answer was not believed, for the log
+   */
+  learn(response: MetadataResponse, asked?: ReadonlySet<string>): readonly string[] {
     const problems: string[] = []
     const brokers = new Map<number, BrokerView>()
     for (const { nodeId, host, port, rack } of response.brokers) {
@@ -115,14 +118,27 @@ export class MetadataCache implements ClusterView {
     for (const answer of response.topics) {
       // Asked by id and unknown: nothing that could be kept by name.
       if (answer.name === null) continue
+      if (asked?.has(answer.name) === false) {
+        problems.push(`topic ${JSON.stringify(answer.name)} was not asked for`)
+        continue
+      }
       const view = this.#topicView(answer.name, answer, problems)
       const earlier = this.#topics.get(answer.name)
       if (earlier !== undefined && earlier.topicId !== view.topicId) this.#namesById.delete(earlier.topicId)
       this.#topics.set(answer.name, view)
       if (view.error === undefined) this.#namesById.set(view.topicId, view.name)
     }
+    // Asked for and passed over in silence: without a word of it here, it would be asked for again at once, and for ever.
+    for (const name of asked ?? []) if (!this.#topics.has(name)) this.#topics.set(name, unknownTopic(name))
     this.revision += 1
     return problems
+  }
+
+  /** They are to be found anew, from the bootstrap addresses. */
+  forgetBrokers(): void {
+    this.#brokers = new Map()
+    this.#support.clear()
+    this.revision += 1
   }
 
   forgetTopic(name: string): void {
@@ -165,6 +181,11 @@ export class MetadataCache implements ClusterView {
     }
     return { name, topicId, isInternal, partitions: partitions as PartitionView[], error: undefined }
   }
+}
+
+function unknownTopic(name: string): TopicView {
+  const error = brokerError('UNKNOWN_TOPIC_OR_PARTITION', { api: 'Metadata', topic: name })
+  return { name, topicId: ZERO_UUID, isInternal: false, partitions: [], error }
 }
 
 function isAddress({ host, port, nodeId }: BrokerView): boolean {
