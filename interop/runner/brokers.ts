@@ -10,8 +10,8 @@ import { javaCommand } from './clients.ts'
 import { repositoryRoot } from './paths.ts'
 import { Program, run, sleep } from './programs.ts'
 
-const HOST = '127.0.0.1'
-const START_TIMEOUT_MS = 60_000
+export const HOST = '127.0.0.1'
+export const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 30_000
 
 /** Scan interval of the transaction timeouts: low, so that the timeout case takes seconds. */
@@ -35,7 +35,7 @@ export interface Broker {
 type Settings = Record<string, string>
 
 /** Settings both brokers know, chosen so that a test does not wait for defaults made for production. */
-const TEST_SETTINGS: Settings = {
+export const TEST_SETTINGS: Settings = {
   'group.initial.rebalance.delay.ms': '0',
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': String(TIMEOUT_SCAN_INTERVAL_MS),
 }
@@ -47,7 +47,8 @@ export function removeDirectories(): void {
   for (const directory of directories) rmSync(directory, { recursive: true, force: true })
 }
 
-abstract class OwnBroker implements Broker {
+/** A broker that this run starts and ends as a process. */
+export abstract class OwnBroker implements Broker {
   abstract readonly kind: 'semel' | 'kafka'
   abstract readonly dataDirectory: string
   readonly directory: string
@@ -230,7 +231,7 @@ export function externalBroker(address: string): Broker {
   return new ExternalBroker(address)
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.on('error', reject)
