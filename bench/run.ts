@@ -12,7 +12,14 @@ switch (suite) {
     await benchClient(args)
     break
   }
+  case 'client-core': {
+    const { benchClientCore } = await import('./client-core.ts')
+    await benchClientCore(args)
+    break
+  }
   default:
-    process.stderr.write('usage: npm run bench -- broker [--quick] [--all] | client [--quick] [--memory] …\n')
+    process.stderr.write(
+      'usage: npm run bench -- broker [--quick] [--all] | client [--quick] [--memory] … | client-core\n',
+    )
     process.exitCode = 2
 }

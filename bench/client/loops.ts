@@ -25,7 +25,7 @@ export function valuesOf(valueBytes: number): () => Buffer {
 }
 
 /** Sends until `ms` have passed, with at most `outstandingMax` unanswered, and waits for the last answer. @returns how many were answered */
-export function keepSending(ms: number, outstandingMax: number, send: () => PromiseLike<unknown>): Promise<number> {
+function keepSending(ms: number, outstandingMax: number, send: () => PromiseLike<unknown>): Promise<number> {
   return new Promise((resolve, reject) => {
     const endMs = performance.now() + ms
     let outstanding = 0
