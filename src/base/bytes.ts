@@ -152,6 +152,12 @@ export class ByteReader {
   uvarint(): number {
     const bytes = this.#bytes
     const start = this.#position
+    // Most are a single byte: record fields above all.
+    const first = bytes[start]
+    if (first !== undefined && first < 0x80) {
+      this.#position = start + 1
+      return first
+    }
     let value = 0
     for (let index = 0; index < 5; index++) {
       if (start + index >= bytes.length) return this.#fail('varint past the end')
@@ -176,6 +182,11 @@ export class ByteReader {
   varlong(): number {
     const bytes = this.#bytes
     const start = this.#position
+    const first = bytes[start]
+    if (first !== undefined && first < 0x80) {
+      this.#position = start + 1
+      return (first >>> 1) ^ -(first & 1)
+    }
     let negative = false
     let magnitude = 0
     let scale = 1

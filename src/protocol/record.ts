@@ -34,6 +34,9 @@ export interface DecodedRecord {
 /** Length, attributes, timestamp delta, offset delta, key length, value length and header count, one byte each. */
 export const RECORD_BYTES_MIN = 7
 
+/** Most records have none; one list is enough for all of them. */
+const NO_HEADERS: readonly RecordHeader[] = []
+
 /** What of a batch header the records are relative to. */
 export interface RecordFrame {
   readonly baseOffset: number
@@ -72,15 +75,28 @@ function nullableBytes(bytes: Uint8Array | null): number {
 
 /** Throws DecodeError unless `recordCount` well-formed records fill `body` exactly. */
 export function decodeRecords(body: Uint8Array, frame: RecordFrame): DecodedRecord[] {
-  return [...iterateRecords(body, frame)]
+  const reader = recordReader(body, frame)
+  const records: DecodedRecord[] = []
+  for (let index = 0; index < frame.recordCount; index++) records.push(decodeRecord(reader, frame))
+  checkEnd(reader)
+  return records
 }
 
 /** One record at a time, so that a batch of many small ones takes no more memory than its bytes. Throws as decodeRecords. */
 export function* iterateRecords(body: Uint8Array, frame: RecordFrame): Generator<DecodedRecord> {
+  const reader = recordReader(body, frame)
+  for (let index = 0; index < frame.recordCount; index++) yield decodeRecord(reader, frame)
+  checkEnd(reader)
+}
+
+function recordReader(body: Uint8Array, frame: RecordFrame): ByteReader {
   const reader = new ByteReader(body)
   // Tiny records are legal, and the size of a batch and of what it unfolds to has limits of its own.
   reader.claimElements(frame.recordCount, RECORD_BYTES_MIN, 0)
-  for (let index = 0; index < frame.recordCount; index++) yield decodeRecord(reader, frame)
+  return reader
+}
+
+function checkEnd(reader: ByteReader): void {
   if (reader.remaining > 0) throw new DecodeError(`${reader.remaining} bytes after the last record`)
 }
 
@@ -106,6 +122,7 @@ function decodeRecord(reader: ByteReader, frame: RecordFrame): DecodedRecord {
 
 function readHeaders(reader: ByteReader): readonly RecordHeader[] {
   const count = reader.varint()
+  if (count === 0) return NO_HEADERS
   if (count < 0) throw new DecodeError(`header count ${count} at ${reader.position}`)
   reader.claimElements(count, 2, 0)
   const headers: RecordHeader[] = []

@@ -166,11 +166,18 @@ async function calling(handler: () => Promise<void> | void, rest: readonly Topic
 
 function byPartition<K, V>(records: readonly ConsumerRecord<K, V>[]): Iterable<readonly ConsumerRecord<K, V>[]> {
   const queues = new Map<string, ConsumerRecord<K, V>[]>()
+  let last: ConsumerRecord<K, V> | undefined
+  let queue: ConsumerRecord<K, V>[] = []
   for (const record of records) {
-    const key = `${record.topic}/${record.partition}`
-    const queue = queues.get(key)
-    if (queue === undefined) queues.set(key, [record])
-    else queue.push(record)
+    // Those of one partition come in a row, so the key is seldom made.
+    if (last?.partition !== record.partition || last.topic !== record.topic) {
+      const key = `${record.topic}/${record.partition}`
+      const known = queues.get(key)
+      queue = known ?? []
+      if (known === undefined) queues.set(key, queue)
+    }
+    queue.push(record)
+    last = record
   }
   return queues.values()
 }
