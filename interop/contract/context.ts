@@ -44,7 +44,10 @@ export class Context {
     return topic
   }
 
-  /** All records of a topic up to its present end, in order within each partition. */
+  /**
+   * All records of a topic up to its present end, in order within each partition. Waits for transactions that are open: what lies
+   * behind them is not lost.
+   */
   async read(
     topic: string,
     isolationLevel: 'read_committed' | 'read_uncommitted' = 'read_committed',
@@ -53,7 +56,7 @@ export class Context {
     const partitions = description?.layout ?? []
     const ends = await this.admin.listOffsets(
       partitions.map(({ partition }) => ({ topic, partition, at: 'latest' })),
-      { isolationLevel },
+      { isolationLevel: 'read_uncommitted' },
     )
     const consumer = this.kafka.consumer({ topics: [topic], isolationLevel })
     const records: ConsumerRecord[] = []

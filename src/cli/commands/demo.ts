@@ -56,7 +56,7 @@ export async function demo(options: DemoOptions): Promise<number> {
   const draw = drawFrom(seed as number)
   const view = new View(
     runtime.clock,
-    options.format === 'json' ? (process.stderr as NodeJS.WriteStream) : process.stdout,
+    options.format === 'json' ? process.stderr : process.stdout,
   )
   let orders: readonly Order[]
   try {

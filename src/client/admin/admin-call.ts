@@ -146,63 +146,87 @@ export interface ListedOffset extends TopicPartition {
 const NAMED = { latest: -1, earliest: -2, 'max-timestamp': -3 } as const
 const MAX_TIMESTAMP_VERSION = 7
 
+/** In the order of `wanted`. A partition may be asked for more than once. */
 export async function offsetsOf(
   context: AdminContext,
   wanted: readonly (TopicPartition & { readonly at: OffsetSpec })[],
   isolationLevel: 'read_committed' | 'read_uncommitted',
 ): Promise<readonly ListedOffset[]> {
-  const leaders = await byLeader(context, wanted)
-  const answers = await Promise.all(
-    [...leaders].map(async ([nodeId, all]) => {
-      const needsNew = all.some(({ at }) => at === 'max-timestamp')
-      const { response } = await ask(
-        context,
-        { kind: 'node', nodeId },
-        listOffsets,
-        {
-          replicaId: -1,
-          isolationLevel: isolationLevel === 'read_committed' ? 1 : 0,
-          topics: byTopic(all).map((topic) => ({
-            name: topic.name,
-            partitions: topic.all.map(({ partition, at }) => ({
-              partitionIndex: partition,
-              timestamp: typeof at === 'object' ? at.timestampMs : NAMED[at],
-            })),
-          })),
-          timeoutMs: context.requestTimeoutMs,
-        },
-        {
-          ...(needsNew ? { minVersion: MAX_TIMESTAMP_VERSION } : {}),
-          errorOf: (answer) => {
-            for (const { name, partitions } of answer.topics) {
-              const failed = partitions.find(({ errorCode }) => errorCode !== 'NONE')
-              if (failed !== undefined)
-                return { code: failed.errorCode, about: { topic: name, partition: failed.partitionIndex } }
-            }
-            return undefined
-          },
-        },
+  // One request must not name a partition twice.
+  const rounds: (typeof wanted)[number][][] = []
+  for (const one of wanted) {
+    const round = rounds.find(
+      (all) => !all.some(({ topic, partition }) => topic === one.topic && partition === one.partition),
+    )
+    if (round === undefined) rounds.push([one])
+    else round.push(one)
+  }
+  const found = new Map<(typeof wanted)[number], ListedOffset>()
+  await Promise.all(
+    rounds.map(async (round) => {
+      const answers = await Promise.all(
+        [...(await byLeader(context, round))].map(([nodeId, all]) => askOffsets(context, nodeId, all, isolationLevel)),
       )
-      return response.topics.flatMap(({ name, partitions }) =>
-        partitions.map(({ partitionIndex, offset, timestamp, leaderEpoch }) => ({
-          topic: name,
-          partition: partitionIndex,
-          offset: offset < 0 ? undefined : offset,
-          timestampMs: timestamp < 0 ? undefined : timestamp,
-          leaderEpoch,
-        })),
-      )
+      const byKey = new Map(answers.flat().map((one) => [`${one.topic}/${one.partition}`, one]))
+      for (const one of round) {
+        const answer = byKey.get(`${one.topic}/${one.partition}`)
+        if (answer !== undefined) found.set(one, answer)
+      }
     }),
   )
-  const found = new Map(answers.flat().map((one) => [`${one.topic}/${one.partition}`, one]))
   return wanted.map(
-    ({ topic, partition }) =>
-      found.get(`${topic}/${partition}`) ?? {
-        topic,
-        partition,
+    (one) =>
+      found.get(one) ?? {
+        topic: one.topic,
+        partition: one.partition,
         offset: undefined,
         timestampMs: undefined,
         leaderEpoch: -1,
       },
+  )
+}
+
+async function askOffsets(
+  context: AdminContext,
+  nodeId: number,
+  wanted: readonly (TopicPartition & { readonly at: OffsetSpec })[],
+  isolationLevel: 'read_committed' | 'read_uncommitted',
+): Promise<readonly ListedOffset[]> {
+  const { response } = await ask(
+    context,
+    { kind: 'node', nodeId },
+    listOffsets,
+    {
+      replicaId: -1,
+      isolationLevel: isolationLevel === 'read_committed' ? 1 : 0,
+      topics: byTopic(wanted).map(({ name, all }) => ({
+        name,
+        partitions: all.map(({ partition, at }) => ({
+          partitionIndex: partition,
+          timestamp: typeof at === 'object' ? at.timestampMs : NAMED[at],
+        })),
+      })),
+      timeoutMs: context.requestTimeoutMs,
+    },
+    {
+      ...(wanted.some(({ at }) => at === 'max-timestamp') ? { minVersion: MAX_TIMESTAMP_VERSION } : {}),
+      errorOf: (answer) => {
+        for (const { name, partitions } of answer.topics) {
+          const failed = partitions.find(({ errorCode }) => errorCode !== 'NONE')
+          if (failed !== undefined)
+            return { code: failed.errorCode, about: { topic: name, partition: failed.partitionIndex } }
+        }
+        return undefined
+      },
+    },
+  )
+  return response.topics.flatMap(({ name, partitions }) =>
+    partitions.map(({ partitionIndex, offset, timestamp, leaderEpoch }) => ({
+      topic: name,
+      partition: partitionIndex,
+      offset: offset < 0 ? undefined : offset,
+      timestampMs: timestamp < 0 ? undefined : timestamp,
+      leaderEpoch,
+    })),
   )
 }

@@ -10,14 +10,14 @@
  */
 import { ByteReader, ByteWriter, DecodeError, readInt16 } from '../../base/bytes.ts'
 import type { Runtime, Socket, Timer } from '../../base/runtime.ts'
-import { FrameAssembler } from '../../net/frame.ts'
+import { FrameReceiver } from '../../net/frame-receiver.ts'
 import { decodeResponse, encodeRequest, isFlexible } from '../../protocol/codec.ts'
 import { errorNumber } from '../../protocol/error-codes.ts'
 import { apiVersions } from '../../protocol/messages/api-versions.ts'
 import { decodeResponseHeader, encodeRequestHeader, hasFlexibleResponseHeader } from '../../protocol/headers.ts'
 import type { Api, RequestDraftOf, ResponseOf } from '../../protocol/schema.ts'
 import { KafkaError, type RequestInfo } from '../errors.ts'
-import { describeConnectError } from './connect-error.ts'
+import { describeConnectError, NOT_KAFKA } from './connect-error.ts'
 
 export interface ConnectionSettings {
   readonly clientId: string
@@ -52,6 +52,8 @@ export class RequestFailure extends Error {
   }
 }
 
+type FailureCode = 'DISCONNECTED' | 'REQUEST_TIMEOUT' | 'INVALID_RESPONSE' | 'CONNECTION_FAILED'
+
 interface PendingRequest {
   readonly correlationId: number
   readonly api: Api
@@ -64,6 +66,8 @@ interface PendingRequest {
 /** Correlation ids are int32; they begin anew long before. */
 const CORRELATION_ID_MAX = 0x3fffffff
 const FIRST_BYTES = 5
+/** How long a peer may take to read what was sent before the end. */
+const LINGER_MS = 2_000
 
 export class ClientConnection {
   readonly broker: string
@@ -72,7 +76,7 @@ export class ClientConnection {
   readonly #runtime: Runtime
   readonly #socket: Socket
   readonly #settings: ConnectionSettings
-  readonly #frames: FrameAssembler
+  readonly #frames: FrameReceiver
   readonly #pending: PendingRequest[] = []
   #nextCorrelationId = 1
   #timer: Timer | undefined
@@ -80,14 +84,23 @@ export class ClientConnection {
   #firstBytes = Buffer.alloc(0)
   #hasReceived = false
   #apiVersionsMayDiffer = false
+  /** The last request expects no answer, so nothing will tell that it has arrived. */
+  #hasUnanswerable = false
+  #lastUnanswerable = 0
   #isClosed = false
 
-  private constructor(runtime: Runtime, socket: Socket, broker: string, settings: ConnectionSettings) {
+  private constructor(
+    runtime: Runtime,
+    socket: Socket,
+    frames: FrameReceiver,
+    broker: string,
+    settings: ConnectionSettings,
+  ) {
     this.#runtime = runtime
     this.#socket = socket
     this.broker = broker
     this.#settings = settings
-    this.#frames = new FrameAssembler(settings.maxResponseBytes)
+    this.#frames = frames
     socket.onData = (chunk) => this.#onData(chunk)
     socket.onEnd = () => this.#fail('DISCONNECTED', this.#endReason('the broker closed the connection'))
     socket.onDrain = () => undefined
@@ -109,7 +122,9 @@ export class ClientConnection {
     const broker = brokerName(address)
     const { connectTimeoutMs } = settings
     const abandon = new AbortController()
-    const attempt = runtime.network.connect({ host: address.host, port: address.port, signal: abandon.signal })
+    const frames = new FrameReceiver(settings.maxResponseBytes, 'maxResponseBytes')
+    const { host, port } = address
+    const attempt = runtime.network.connect({ host, port, signal: abandon.signal, into: frames })
     const { promise: given, reject } = Promise.withResolvers<never>()
     const timer = runtime.clock.setTimer(
       connectTimeoutMs,
@@ -120,7 +135,7 @@ export class ClientConnection {
     signal.addEventListener('abort', onAbort, { once: true })
     try {
       const socket = await Promise.race([attempt, given])
-      return new ClientConnection(runtime, socket, broker, settings)
+      return new ClientConnection(runtime, socket, frames, broker, settings)
     } catch (error) {
       // A connection that comes about too late is not wanted any more; one that fails too has been reported already.
       abandon.abort()
@@ -168,6 +183,10 @@ export class ClientConnection {
     first[2] = sizeBytes >>> 8
     first[3] = sizeBytes
     if (options.expectsNoResponse === true) {
+      this.#hasUnanswerable = true
+      this.#lastUnanswerable = correlationId
+    }
+    if (options.expectsNoResponse === true) {
       this.#socket.write(chunks)
       return Promise.resolve(undefined as never)
     }
@@ -203,9 +222,25 @@ export class ClientConnection {
     }
   }
 
-  /** Ends the connection; what is pending is rejected. */
+  /**
+   * Ends the connection; what is pending is rejected. What expects no answer (acks 0) may not have been read by the peer yet: then
+   * the end comes after it, where a reset would take it along.
+   */
   close(reason: string): void {
-    this.#fail('DISCONNECTED', reason)
+    if (this.#isClosed) return
+    if (!this.#hasUnanswerable) {
+      this.#fail('DISCONNECTED', reason)
+      return
+    }
+    this.#isClosed = true
+    this.#timer?.cancel()
+    const timer = this.#runtime.clock.setTimer(LINGER_MS, () => this.#socket.destroy())
+    this.#socket.onData = () => undefined
+    this.#socket.onEnd = () => this.#socket.destroy()
+    this.#socket.onClose = () => timer.cancel()
+    this.#socket.end()
+    this.#rejectPending('DISCONNECTED', reason)
+    this.onClose()
   }
 
   #arm(deadlineMs: number): void {
@@ -221,7 +256,8 @@ export class ClientConnection {
     let nextMs = Number.POSITIVE_INFINITY
     for (const request of this.#pending) {
       if (request.deadlineMs <= nowMs) {
-        this.#fail('REQUEST_TIMEOUT', `no answer to ${request.api.name} in time, so the connection was given up`)
+        const hint = this.#hasReceived ? '' : `; it has not answered anything yet: ${NOT_KAFKA}`
+        this.#fail('REQUEST_TIMEOUT', `no answer to ${request.api.name} in time, so the connection was given up${hint}`)
         return
       }
       nextMs = Math.min(nextMs, request.deadlineMs)
@@ -274,6 +310,8 @@ export class ClientConnection {
       return
     }
     this.#pending.shift()
+    // Requests are carried out in order: what came before this one has been.
+    if (this.#pending.length === 0 && this.#lastUnanswerable < correlationId) this.#hasUnanswerable = false
     if (this.#pending.length === 0) {
       this.#timer?.cancel()
       this.#timer = undefined
@@ -292,30 +330,27 @@ export class ClientConnection {
     if (this.#hasReceived || this.#isClosed || this.#pending.length === 0) return reason
     const other = otherProtocol(this.#firstBytes)
     if (other !== undefined) return other
-    return (
-      `${reason} before it answered anything: is ${this.broker} a Kafka listener without TLS and SASL? ` +
-      'The client speaks PLAINTEXT; check the port in `brokers` and security.protocol of the listener'
-    )
+    return `${reason} before it answered anything: ${NOT_KAFKA}`
   }
 
-  #fail(
-    code: 'DISCONNECTED' | 'REQUEST_TIMEOUT' | 'INVALID_RESPONSE' | 'CONNECTION_FAILED',
-    message: string,
-    cause?: unknown,
-  ): void {
+  #fail(code: FailureCode, message: string, cause?: unknown): void {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#timer?.cancel()
     this.#timer = undefined
     this.#socket.destroy()
-    for (const request of this.#pending.splice(0)) {
-      request.reject(this.#failure(code, message, request.api, request.version, true, cause))
-    }
+    this.#rejectPending(code, message, cause)
     this.onClose()
   }
 
+  #rejectPending(code: FailureCode, message: string, cause?: unknown): void {
+    for (const request of this.#pending.splice(0)) {
+      request.reject(this.#failure(code, message, request.api, request.version, true, cause))
+    }
+  }
+
   #failure(
-    code: 'DISCONNECTED' | 'REQUEST_TIMEOUT' | 'INVALID_RESPONSE' | 'CONNECTION_FAILED',
+    code: FailureCode,
     message: string,
     api: Api,
     version: number,

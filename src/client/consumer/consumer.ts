@@ -76,6 +76,8 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
   #isSubscribed = false
   #patternTimer: Timer | undefined
   #stopRequested = false
+  /** The last records went to a caller of `poll`, who is done with them when it closes. */
+  #isPolledByHand = false
 
   constructor(cluster: Cluster, options: ConsumerOptions) {
     this.#cluster = cluster
@@ -129,11 +131,13 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
     if (this.#run !== undefined)
       throw new KafkaError('ILLEGAL_STATE', 'the consumer is running a handler; do not poll beside it')
     this.#markAllProcessed()
+    this.#isPolledByHand = true
     return this.#poll(options)
   }
 
   /** One by one. A record counts as processed when the next is asked for. Ends when the consumer is closed or stopped. */
   async *[Symbol.asyncIterator](): AsyncIterator<ConsumerRecord<K, V>> {
+    this.#isPolledByHand = false
     for (;;) {
       let records: ConsumerRecord<K, V>[]
       try {
@@ -181,6 +185,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
       commitProcessed: () => this.#commitProcessed(),
     })
     this.#run = loop
+    this.#isPolledByHand = false
     try {
       await loop.run()
     } finally {
@@ -286,7 +291,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
   }
 
   /**
-   * Lets handlers finish, commits what was processed, leaves the group. After `timeoutMs` (30,000) it does without. Never rejects because of the
+   * Lets handlers finish, commits what was processed (with `poll`: all that was returned), leaves the group. After `timeoutMs` (30,000) it does without. Never rejects because of the
    * cluster: what could not be committed is processed again.
    */
   close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
@@ -659,6 +664,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
       this.#wake?.()
       await this.#until(undefined, Math.min(deadlineMs, this.#nowMs + 1))
     }
+    if (this.#isPolledByHand) this.#markAllProcessed()
     if (this.#options.autoCommit && this.#run === undefined) await this.#until(this.#commitQuietly(), deadlineMs)
     const member = this.#member
     if (member !== undefined) {

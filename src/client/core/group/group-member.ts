@@ -69,7 +69,8 @@ export class GroupMember implements ClientCore {
   readonly #pending = new Map<number, Step>()
   #state: MemberState = 'Unjoined'
   #error: KafkaError | undefined
-  #topics: readonly string[] = []
+  /** `undefined` before the first `subscribe`: who wants nothing yet does not join. */
+  #topics: readonly string[] | undefined
   #memberId = ''
   #generationId = NO_GENERATION
   #protocolName: string | undefined
@@ -116,7 +117,7 @@ export class GroupMember implements ClientCore {
   /** What is to be read. Another list than before calls for a rebalance. */
   subscribe(topics: readonly string[]): void {
     const sorted = [...new Set(topics)].toSorted()
-    if (sorted.join('\n') === this.#topics.join('\n')) return
+    if (this.#topics !== undefined && sorted.join('\n') === this.#topics.join('\n')) return
     this.#topics = sorted
     this.#mustRejoin = true
   }
@@ -185,7 +186,7 @@ export class GroupMember implements ClientCore {
     this.#checkDeadlines(nowMs, dueAt)
     if (this.#state === 'Leaving' && !this.#isAsking('leave')) requests.push(this.#leaveRequest())
     this.#watchPartitions(cluster)
-    const mayRebalance = this.#isPolling && this.#tasks.length === 0
+    const mayRebalance = this.#isPolling && this.#topics !== undefined && this.#tasks.length === 0
     if (mayRebalance && this.#mustRejoin && (this.#state === 'Stable' || this.#state === 'Unjoined')) {
       if (this.#notBeforeMs > nowMs) dueAt(this.#notBeforeMs)
       else requests.push(...this.#rejoin())
@@ -212,7 +213,7 @@ export class GroupMember implements ClientCore {
     return {
       requests,
       nextPollMs,
-      topics: [...new Set([...this.#topics, ...this.#members.flatMap(({ topics }) => topics)])],
+      topics: [...new Set([...(this.#topics ?? []), ...this.#members.flatMap(({ topics }) => topics)])],
       ...(forgets ? { forgetCoordinators: [{ of: 'group', key: this.#options.groupId }] } : {}),
     }
   }
@@ -355,7 +356,7 @@ export class GroupMember implements ClientCore {
         protocols: assignors.map((assignor) => ({
           name: assignor.name,
           metadata: encodeRecord(consumerProtocolSubscription, SUBSCRIPTION_VERSION, {
-            topics: this.#topics,
+            topics: this.#topics ?? [],
             userData: assignor.userData?.(held.partitions, held.generationId) ?? null,
             ownedPartitions: byTopic(owned),
             generationId: held.generationId,
