@@ -88,8 +88,17 @@ export interface File {
 export interface Network {
   /** Port 0 picks a free one. */
   listen(options: ListenOptions, onConnection: (socket: Socket) => void): Promise<Listener>
-  /** @param options.signal  gives the attempt up, so that nothing of it is left */
-  connect(options: { host: string; port: number; signal?: AbortSignal }): Promise<Socket>
+  /**
+   * @param options.signal  gives the attempt up, so that nothing of it is left
+   * @param options.into  where to put what arrives; a network that cannot do so hands over chunks of its own
+   */
+  connect(options: { host: string; port: number; signal?: AbortSignal; into?: ReceiveRoom }): Promise<Socket>
+}
+
+/** Room for what a socket receives. What is put there is handed to `onData` as the beginning of the room that was given last. */
+export interface ReceiveRoom {
+  /** At least one byte; asked for anew after each `onData`. */
+  room(): Uint8Array
 }
 
 export interface ListenOptions {

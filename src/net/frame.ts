@@ -7,7 +7,7 @@
  * with what has arrived, so a size that is announced and never sent costs nothing.
  */
 
-const SIZE_BYTES = 4
+export const SIZE_BYTES = 4
 const GATHER_MIN_BYTES = 16_384
 /** Room taken for each byte that has arrived: the less, the more copies; at 4 a frame is copied 1.3 times. */
 const GROWTH_FACTOR = 4
@@ -103,7 +103,7 @@ export class FrameAssembler {
     const [first, second, third, fourth] = this.#size as unknown as readonly [number, number, number, number]
     const size = (first << 24) | (second << 16) | (third << 8) | fourth
     if (size <= 0 || size > this.#maxFrameBytes) {
-      this.#problem = sizeProblem(size, this.#size, this.#maxFrameBytes)
+      this.#problem = sizeProblem(size, this.#size, this.#maxFrameBytes, 'socket.request.max.bytes')
       return false
     }
     this.#sizeLength = 0
@@ -123,12 +123,12 @@ export class FrameAssembler {
 const HTTP_STARTS: readonly string[] = ['GET ', 'POST', 'PUT ', 'HEAD', 'DELE', 'OPTI', 'PATC', 'CONN', 'PRI ']
 
 /** Says what the peer seems to speak, because a wrong port or protocol is the usual reason. */
-function sizeProblem(size: number, bytes: Uint8Array, maxFrameBytes: number): string {
+export function sizeProblem(size: number, bytes: Uint8Array, maxFrameBytes: number, limitName: string): string {
   const text = String.fromCharCode(...bytes)
   if (HTTP_STARTS.includes(text)) return `the peer speaks HTTP ('${text}'); this port takes the Kafka protocol only`
   if (bytes[0] === 0x16 && bytes[1] === 0x03) {
     return 'the peer begins a TLS handshake; this listener is PLAINTEXT (set security.protocol=PLAINTEXT in the client)'
   }
   if (size <= 0) return `frame size ${size} is not positive`
-  return `frame size ${size} is above socket.request.max.bytes (${maxFrameBytes})`
+  return `frame size ${size} is above ${limitName} (${maxFrameBytes})`
 }

@@ -3,8 +3,8 @@
  * Limits, framing and idle time belong to `net/`.
  */
 
-import { connect, createServer, type Socket as NetSocket } from 'node:net'
-import type { Listener, Logger, Network, Socket } from '../base/runtime.ts'
+import { connect, createServer, type OnReadOpts, type Socket as NetSocket } from 'node:net'
+import type { Listener, Logger, Network, ReceiveRoom, Socket } from '../base/runtime.ts'
 
 /** A peer that vanished without a word is found by the kernel after this long, plus its probes. */
 const KEEP_ALIVE_DELAY_MS = 60_000
@@ -43,15 +43,29 @@ export function nodeNetwork(logger: Logger): Network {
         })
       })
     },
-    connect({ host, port, signal }): Promise<Socket> {
+    connect({ host, port, signal, into }): Promise<Socket> {
       return new Promise((resolve, reject) => {
-        const socket = connect({ ...SOCKET_OPTIONS, host, port, ...(signal !== undefined && { signal }) })
+        let connected: NodeSocket | undefined
+        const onread = into && onReadInto(into, (chunk) => connected?.onData(chunk))
+        const socket = connect({ ...SOCKET_OPTIONS, host, port, ...(signal && { signal }), ...(onread && { onread }) })
         socket.once('error', reject)
         socket.once('connect', () => {
           socket.off('error', reject)
-          resolve(new NodeSocket(socket))
+          connected = new NodeSocket(socket)
+          resolve(connected)
         })
       })
+    },
+  }
+}
+
+/** Without it Node allocates a buffer for each 64 KiB and hands it to 'data'. */
+function onReadInto(into: ReceiveRoom, onData: (chunk: Uint8Array) => void): OnReadOpts {
+  return {
+    buffer: () => into.room(),
+    callback(bytes, buffer) {
+      onData(bytes === buffer.length ? buffer : buffer.subarray(0, bytes))
+      return true
     },
   }
 }

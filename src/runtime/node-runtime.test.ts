@@ -5,7 +5,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
-import type { Socket } from '../base/runtime.ts'
+import type { ReceiveRoom, Socket } from '../base/runtime.ts'
 import { lockByAbstractSocket, lockByPidFile } from './file-lock.ts'
 import { silentLogger, textLogger } from './logger.ts'
 import { nodeRuntime } from './node-runtime.ts'
@@ -72,11 +72,12 @@ describe('the lock of a directory', () => {
 })
 
 describe('the network', () => {
-  async function pair(): Promise<{ client: Socket; server: Socket; close: () => Promise<void> }> {
+  async function pair(into?: ReceiveRoom): Promise<{ client: Socket; server: Socket; close: () => Promise<void> }> {
     const accepted: ((socket: Socket) => void)[] = []
     const server = new Promise<Socket>((resolve) => accepted.push(resolve))
     const listener = await runtime.network.listen({ host: '127.0.0.1', port: 0 }, (socket) => accepted[0]?.(socket))
-    const client = await runtime.network.connect({ host: '127.0.0.1', port: listener.port })
+    const options = { host: '127.0.0.1', port: listener.port }
+    const client = await runtime.network.connect(into === undefined ? options : { ...options, into })
     return { client, server: await server, close: () => listener.close() }
   }
 
@@ -84,6 +85,27 @@ describe('the network', () => {
     new Promise((resolve) => {
       socket.onClose = resolve
     })
+
+  test('what arrives is put into the room that was given, asked for anew each time; the end of the peer is told after it', async () => {
+    const memory = Buffer.alloc(64)
+    let used = 0
+    const { client, server, close } = await pair({ room: () => memory.subarray(used, used + 5) })
+    const ended = new Promise<void>((resolve) => {
+      client.onEnd = resolve
+    })
+    const chunks: Uint8Array[] = []
+    client.onData = (chunk) => {
+      chunks.push(chunk)
+      used += chunk.length
+    }
+    server.write([Buffer.from('what arrives is put here')])
+    server.end()
+    await ended
+    expect(memory.toString('utf8', 0, used)).toBe('what arrives is put here')
+    expect(chunks.every(({ buffer, length }) => buffer === memory.buffer && length <= 5)).toBe(true)
+    client.destroy()
+    await close()
+  })
 
   test('carries bytes both ways in order, and half-close lets the other side finish', async () => {
     const { client, server, close } = await pair()
