@@ -6,6 +6,7 @@
  */
 import { createRequire, enableCompileCache } from 'node:module'
 import { Command, CommanderError, Option } from 'commander'
+import { addClusterCommands } from './cluster-commands.ts'
 import type { DemoOptions } from './commands/demo.ts'
 import type { LogDumpOptions, LogVerifyOptions } from './commands/log.ts'
 import type { StartOptions } from './commands/start.ts'
@@ -67,6 +68,8 @@ program
     const { demoWorker } = await import('./commands/demo-worker.ts')
     process.exitCode = await demoWorker(task)
   })
+
+addClusterCommands(program)
 
 const log = program.command('log').description('look into a data directory, with or without a broker running on it')
 const formatOption = new Option('--format <format>', 'text, or one JSON object a line').choices(['text', 'json'])

@@ -61,6 +61,7 @@ export type {
 } from './admin/transactions.ts'
 export type { Pipeline, PipelineStats } from './pipeline/pipeline.ts'
 export type { PipelineOptions, ProcessContext } from './pipeline/pipeline-options.ts'
+export type { RawBatch, RawReader } from './raw-reader.ts'
 export type { Guarantee } from './pipeline/delivery.ts'
 export type { Output } from './pipeline/ports.ts'
 export type { WorkerStats } from './pipeline/worker.ts'

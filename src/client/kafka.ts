@@ -18,6 +18,7 @@ import { Pipeline } from './pipeline/pipeline.ts'
 import type { PipelineOptions } from './pipeline/pipeline-options.ts'
 import { Producer } from './producer/producer.ts'
 import type { ProducerOptions } from './producer/producer-options.ts'
+import { RawReader } from './raw-reader.ts'
 import type { AnyTopic, KeyOf, ValueOf } from './topic.ts'
 
 interface Closable {
@@ -58,6 +59,11 @@ export class Kafka implements AsyncDisposable {
   /** Looks at the cluster and changes it. Connects at first use. Throws INVALID_OPTION. */
   admin(options: AdminOptions = {}): Admin {
     return this.#keep(new Admin(this.#newCluster({ autoCreateTopics: false }), options))
+  }
+
+  /** Reads logs as they are stored, markers and aborted records included: for tools that explain or verify. */
+  rawReader(): RawReader {
+    return this.#keep(new RawReader(this.#newCluster({ autoCreateTopics: false })))
   }
 
   /** Reads, processes and writes, exactly once unless told otherwise. Connects when it is run. Throws INVALID_OPTION. */

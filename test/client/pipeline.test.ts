@@ -98,9 +98,9 @@ async function scenario(world: SimRuntime, guarantee: Guarantee, records: number
   const { clock } = runtime
   const sleep = (ms: number): Promise<void> => new Promise((resolve) => clock.setTimer(ms, resolve))
   const faults: Record<string, number> = {}
-  let failure: unknown
+  let failure: Error | undefined
   const onEnd = (error: unknown): void => {
-    failure ??= error
+    failure ??= error instanceof Error ? error : new Error(String(error))
   }
 
   const feeder = kafkaOf(runtime)

@@ -54,10 +54,7 @@ export async function demo(options: DemoOptions): Promise<number> {
     return EXIT_USAGE
   }
   const draw = drawFrom(seed as number)
-  const view = new View(
-    runtime.clock,
-    options.format === 'json' ? process.stderr : process.stdout,
-  )
+  const view = new View(runtime.clock, options.format === 'json' ? process.stderr : process.stdout)
   let orders: readonly Order[]
   try {
     orders =

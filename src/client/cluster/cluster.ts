@@ -217,7 +217,7 @@ export class Cluster {
           { ...(cause === undefined ? {} : { cause, recovery: cause.recovery }) },
         )
       }
-      this.refresh()
+      this.#askFor(views.some((view) => view !== undefined && view.error !== undefined) ? 'all' : 'new')
       await this.#nextChange({ timeoutMs: leftMs, signal: options.signal })
     }
   }
@@ -420,6 +420,8 @@ export class Cluster {
 
   /** The outcome of `work`, which goes on unheard when the time is over before. */
   #within<T>(work: Promise<T>, limits: WaitLimits, what: string): Promise<T> {
+    // When nobody waits for it any more, closed or aborted meanwhile, its failure is no news.
+    work.catch(() => undefined)
     return this.#waits.wait<T>(
       limits,
       (_resolve, reject) =>
