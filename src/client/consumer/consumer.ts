@@ -16,15 +16,12 @@ import { KafkaError } from '../errors.ts'
 import type { AnyTopic, ConsumerRecord, GroupMetadata, TopicPartition } from '../topic.ts'
 import type { CheckedConsumerOptions, ConsumerOptions, PartitionsListener } from './consumer-options.ts'
 import { checkConsumerOptions } from './consumer-options.ts'
-import {
-  commitOffsets,
-  type CommittedOffsets,
-  fetchCommitted,
-  isAboutMembership,
-  type OffsetToCommit,
-} from './group-offsets.ts'
+import { type CallLimits, type CommittedOffsets, fetchCommitted, type OffsetToCommit } from './group-offsets.ts'
+import { ProcessedOffsets } from './processed-offsets.ts'
+import { lagOf, type PartitionLag } from './partition-lag.ts'
 import { RecordDecoder } from './record-decoder.ts'
 import { RunLoop, type RunOptions } from './run-loop.ts'
+import { matchingTopics } from './topic-patterns.ts'
 
 export interface PollOptions {
   /** How long to wait when there is nothing; 1,000 unless given. */
@@ -33,19 +30,10 @@ export interface PollOptions {
   readonly maxRecords?: number
 }
 
-/** How far behind a partition is. */
-export interface PartitionLag extends TopicPartition {
-  readonly position: number
-  /** Offsets from the position to the end that may be read; 0 when all was read, markers included. */
-  readonly lag: number
-  /** Offsets that wait for open transactions; 0 with read_uncommitted. */
-  readonly blocked: number
-}
-
 const DEFAULT_POLL_TIMEOUT_MS = 1_000
 const DEFAULT_CLOSE_TIMEOUT_MS = 30_000
 const CALL_TIMEOUT_MS = 60_000
-/** How often topics are listed for patterns. */
+/** Between two looks for topics that match patterns. */
 const PATTERN_INTERVAL_MS = 30_000
 
 export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncIterable<ConsumerRecord<K, V>> {
@@ -60,17 +48,13 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
   readonly #retryBackoffMs: number
   /** Aborted when a partition is lost or given up, or the consumer is closed in a hurry. */
   readonly #signals = new Map<string, AbortController>()
-  /** Up to where records were processed, and up to where that is committed. */
-  readonly #processed = new Map<string, OffsetToCommit>()
-  readonly #committed = new Map<string, number>()
+  readonly #offsets: ProcessedOffsets
   #isPolling = false
   #wake: (() => void) | undefined
   #failure: KafkaError | undefined
   #isClosed = false
   #closing: Promise<void> | undefined
   #isLoadingCommitted = false
-  #lastCommitMs: number
-  #committing: Promise<void> | undefined
   #listeners: Promise<void> = Promise.resolve()
   #run: RunLoop<K, V> | undefined
   #isSubscribed = false
@@ -116,21 +100,31 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
       })
       this.#memberDriver = new CoreDriver(this.#member, cluster, hooks)
     }
-    this.#lastCommitMs = cluster.runtime.clock.monotonicMs()
+    this.#offsets = new ProcessedOffsets(cluster, this.#fetcher, {
+      groupId,
+      isAutomatic: this.#options.autoCommit,
+      intervalMs: this.#options.autoCommitIntervalMs,
+      limits: () => this.#limits(),
+      membership: () => this.groupMetadata(),
+      isMember: this.#member !== undefined,
+      onRefused: (error) => {
+        this.#member?.onCommitRefused(error.code, error)
+        this.#memberDriver?.wake()
+        this.#dropLost()
+      },
+    })
     if (partitions !== undefined) this.#take(partitions)
   }
 
   /**
    * Waits until there are records or the time is over. What was returned last counts as processed from here on. Rebalances
-   * happen in here, `onRevoked` and `onAssigned` with them.
-   *
-   * Rejects with KafkaError: what the group or a partition cannot go on with; after an error about a record
+   * happen in here, `onRevoked` and `onAssigned` with them. Rejects with KafkaError: what the group or a partition cannot go on with; after an error about a record
    * (DESERIALIZATION_FAILED, CORRUPT_MESSAGE) the position stays, and `seek` goes past it.
    */
   async poll(options: PollOptions = {}): Promise<ConsumerRecord<K, V>[]> {
     if (this.#run !== undefined)
       throw new KafkaError('ILLEGAL_STATE', 'the consumer is running a handler; do not poll beside it')
-    this.#markAllProcessed()
+    this.#offsets.markAllProcessed()
     this.#isPolledByHand = true
     return this.#poll(options)
   }
@@ -158,12 +152,12 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
           // The loop was left in the middle: this record and those behind it are read again.
           if (!isDone) this.#rewind(records.slice(index))
         }
-        this.markProcessed(record)
+        this.#offsets.markProcessed(record)
         this.#member?.beginPoll(this.#nowMs)
         this.#member?.endPoll(this.#nowMs)
-        await this.#commitByTime()
+        await this.#offsets.commitByTime()
       }
-      this.#markAllProcessed()
+      this.#offsets.markAllProcessed()
     }
   }
 
@@ -178,11 +172,11 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
       poll: () => this.#poll({}),
       isOurs: (partition) => this.#fetcher.isAssigned(partition),
       signalOf: (partition) => this.#signalOf(partition),
-      markProcessed: (record) => this.markProcessed(record),
-      markAllProcessed: () => this.#markAllProcessed(),
+      markProcessed: (record) => this.#offsets.markProcessed(record),
+      markAllProcessed: () => this.#offsets.markAllProcessed(),
       rewind: (records) => this.#rewind(records),
-      commitByTime: () => this.#commitByTime(),
-      commitProcessed: () => this.#commitProcessed(),
+      commitByTime: () => this.#offsets.commitByTime(),
+      commitProcessed: () => this.#offsets.commitProcessed(),
     })
     this.#run = loop
     this.#isPolledByHand = false
@@ -200,17 +194,6 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
     await this.#run?.stop()
   }
 
-  /** The record is done: it and all before it in its partition may be committed. */
-  markProcessed({
-    topic,
-    partition,
-    offset,
-    leaderEpoch,
-  }: Pick<ConsumerRecord, 'topic' | 'partition' | 'offset' | 'leaderEpoch'>): void {
-    if (!this.#fetcher.isAssigned({ topic, partition })) return
-    this.#processed.set(keyOf({ topic, partition }), { topic, partition, offset: offset + 1, leaderEpoch })
-  }
-
   /**
    * Commits offsets, or everything that was processed when none are given. Rejects with `refresh` errors
    * (ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS …) when the partitions may be another member's: then nothing was committed.
@@ -219,14 +202,14 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
     this.#checkOpen()
     if (this.#options.groupId === undefined) throw new KafkaError('ILLEGAL_STATE', 'commit needs a groupId')
     if (offsets === undefined) {
-      await this.#commitProcessed()
+      await this.#offsets.commitProcessed()
       return
     }
     for (const { topic, partition, offset } of offsets) {
       if (Number.isSafeInteger(offset) && offset >= 0) continue
       throw new KafkaError('INVALID_ARGUMENT', `the offset ${offset} of ${topic}-${partition} is no offset`)
     }
-    await this.#commit(offsets)
+    await this.#offsets.commit(offsets)
   }
 
   /** Committed offsets by topic and partition; those without one are left out. Waits for transactions that are being ended. */
@@ -257,13 +240,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
 
   /** Of partitions of which something was fetched. */
   lag(): readonly PartitionLag[] {
-    const isCommittedOnly = this.#options.isolationLevel === 'read_committed'
-    return this.#fetcher.progress().flatMap(({ topic, partition, position, highWatermark, lastStableOffset }) => {
-      if (position === undefined || highWatermark === undefined) return []
-      const end = isCommittedOnly ? (lastStableOffset ?? highWatermark) : highWatermark
-      const blocked = isCommittedOnly ? Math.max(0, highWatermark - end) : 0
-      return [{ topic, partition, position, lag: Math.max(0, end - position), blocked }]
-    })
+    return lagOf(this.#fetcher.progress(), this.#options.isolationLevel)
   }
 
   /** Hands out nothing of these until `resume`; what is fetched is kept. Throws ILLEGAL_STATE for one that is not assigned. */
@@ -286,7 +263,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
       throw new KafkaError('INVALID_ARGUMENT', `cannot seek ${partition.topic}-${partition.partition} to ${to}`)
     }
     this.#fetcher.seek(partition, to)
-    this.#processed.delete(keyOf(partition))
+    this.#offsets.onSeek(partition)
     this.#fetchDriver.wake()
   }
 
@@ -307,8 +284,8 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
     return this.#cluster.runtime.clock.monotonicMs()
   }
 
-  #limits(timeoutMs = CALL_TIMEOUT_MS): { requestTimeoutMs: number; timeoutMs: number } {
-    return { requestTimeoutMs: this.#requestTimeoutMs, timeoutMs }
+  #limits(): CallLimits {
+    return { requestTimeoutMs: this.#requestTimeoutMs, timeoutMs: CALL_TIMEOUT_MS }
   }
 
   #checkOpen(): void {
@@ -332,7 +309,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
     this.#memberDriver?.wake()
     try {
       if (!this.#isSubscribed) await this.#subscribe(timeoutMs)
-      await this.#commitByTime()
+      await this.#offsets.commitByTime()
       for (;;) {
         await this.#doTasks()
         this.#checkOpen()
@@ -382,7 +359,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
     this.#isSubscribed = true
     if (topics === undefined) return
     try {
-      const names = await this.#matchingTopics(topics, timeoutMs)
+      const names = await matchingTopics(this.#cluster, topics, Math.max(timeoutMs, this.#requestTimeoutMs))
       if (this.#member !== undefined) this.#member.subscribe(names)
       else await this.#takeWholeTopics(names, timeoutMs)
     } catch (error) {
@@ -393,23 +370,10 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
     if (topics.some((topic) => topic instanceof RegExp)) this.#watchPatterns(topics)
   }
 
-  async #matchingTopics(topics: readonly (AnyTopic | RegExp)[], timeoutMs: number): Promise<readonly string[]> {
-    const names = topics.flatMap((topic) =>
-      topic instanceof RegExp ? [] : [typeof topic === 'string' ? topic : topic.name],
-    )
-    const patterns = topics.filter((topic) => topic instanceof RegExp)
-    if (patterns.length === 0) return names
-    const all = await this.#cluster.listTopics({ timeoutMs: Math.max(timeoutMs, this.#requestTimeoutMs) })
-    const matching = all.filter(
-      ({ name, isInternal }) => !isInternal && patterns.some((pattern) => isWholeMatch(pattern, name)),
-    )
-    return [...new Set([...names, ...matching.map(({ name }) => name)])]
-  }
-
   #watchPatterns(topics: readonly (AnyTopic | RegExp)[]): void {
     const { clock, logger } = this.#cluster.runtime
     this.#patternTimer = clock.setTimer(PATTERN_INTERVAL_MS, () => {
-      this.#matchingTopics(topics, this.#requestTimeoutMs).then(
+      matchingTopics(this.#cluster, topics, this.#requestTimeoutMs).then(
         async (names) => {
           if (this.#isClosed) return
           if (this.#member !== undefined) this.#member.subscribe(names)
@@ -447,9 +411,8 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
     for (const key of dropped) {
       this.#signals.get(key)?.abort(why)
       this.#signals.delete(key)
-      this.#processed.delete(key)
-      this.#committed.delete(key)
     }
+    this.#offsets.forget(partitions)
     this.#fetcher.assign(this.#fetcher.assignment.filter((partition) => !dropped.has(keyOf(partition))))
     this.#fetchDriver.wake()
   }
@@ -460,7 +423,6 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
       await this.#doTask(task)
       this.#memberDriver?.wake()
     }
-    // Listeners of partitions that were lost between two polls.
     await this.#listeners
   }
 
@@ -468,7 +430,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
     const { onAssigned, onRevoked } = this.#options
     switch (task.kind) {
       case 'revoke': {
-        if (this.#options.autoCommit) await this.#commitQuietly()
+        if (this.#options.autoCommit) await this.#offsets.commitQuietly()
         await this.#listen(onRevoked, task.partitions)
         this.#drop(
           task.partitions,
@@ -544,7 +506,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
           for (const { topic, partition } of partitions) {
             const offset = committed.get(topic)?.get(partition)
             this.#fetcher.setCommitted({ topic, partition }, offset)
-            if (offset !== undefined) this.#committed.set(keyOf({ topic, partition }), offset.offset)
+            if (offset !== undefined) this.#offsets.noteCommitted({ topic, partition, offset: offset.offset })
           }
           return undefined
         },
@@ -574,14 +536,6 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
     return this.#signals.get(keyOf(partition))?.signal ?? AbortSignal.abort()
   }
 
-  /** Everything that was handed out is done; so are the markers and aborted records behind it. */
-  #markAllProcessed(): void {
-    for (const { topic, partition } of this.#fetcher.assignment) {
-      const position = this.#fetcher.position({ topic, partition })
-      if (position !== undefined) this.#processed.set(keyOf({ topic, partition }), { topic, partition, ...position })
-    }
-  }
-
   /** Back to the first of these records in each partition. */
   #rewind(records: readonly ConsumerRecord<K, V>[]): void {
     const seen = new Set<string>()
@@ -592,65 +546,6 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
       this.#fetcher.seek({ topic, partition }, offset)
     }
     this.#fetchDriver.wake()
-  }
-
-  async #commitByTime(): Promise<void> {
-    const { autoCommit, autoCommitIntervalMs, groupId } = this.#options
-    if (!autoCommit || groupId === undefined || this.#committing !== undefined) return
-    if (this.#nowMs - this.#lastCommitMs < autoCommitIntervalMs) return
-    this.#lastCommitMs = this.#nowMs
-    // Reading goes on meanwhile; whoever commits next waits for it.
-    void this.#commitQuietly()
-  }
-
-  /** What cannot be committed is processed again; that is no reason to stop. */
-  async #commitQuietly(): Promise<void> {
-    if (this.#options.groupId === undefined) return
-    try {
-      await this.#commitProcessed()
-    } catch (error) {
-      this.#cluster.runtime.logger.warn('offsets could not be committed', {
-        groupId: this.#options.groupId,
-        error: messageOf(error),
-      })
-    }
-  }
-
-  async #commitProcessed(): Promise<void> {
-    // One after the other: a commit that overtook a newer one would take it back.
-    while (this.#committing !== undefined) await this.#committing.catch(() => undefined)
-    const offsets = [...this.#processed.values()].filter((one) => this.#committed.get(keyOf(one)) !== one.offset)
-    if (offsets.length === 0) return
-    this.#committing = this.#commit(offsets)
-    try {
-      await this.#committing
-    } finally {
-      this.#committing = undefined
-    }
-  }
-
-  async #commit(offsets: readonly OffsetToCommit[]): Promise<void> {
-    const group = this.groupMetadata()
-    if (this.#member !== undefined && group.generationId < 0) {
-      throw new KafkaError(
-        'ILLEGAL_GENERATION',
-        `not a member of group ${group.groupId} at the moment, so nothing can be committed`,
-      )
-    }
-    try {
-      await commitOffsets(this.#cluster, group, offsets, this.#limits())
-    } catch (error) {
-      // Said of the membership that was asked with; a newer one is not touched by it.
-      if (isAboutMembership(error) && this.#member?.metadata.generationId === group.generationId) {
-        this.#member.onCommitRefused(error.code, error)
-        this.#memberDriver?.wake()
-        this.#dropLost()
-      }
-      throw error
-    }
-    for (const one of offsets) {
-      if (this.#fetcher.isAssigned(one)) this.#committed.set(keyOf(one), one.offset)
-    }
   }
 
   async #close(timeoutMs: number): Promise<void> {
@@ -664,8 +559,9 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
       this.#wake?.()
       await this.#until(undefined, Math.min(deadlineMs, this.#nowMs + 1))
     }
-    if (this.#isPolledByHand) this.#markAllProcessed()
-    if (this.#options.autoCommit && this.#run === undefined) await this.#until(this.#commitQuietly(), deadlineMs)
+    if (this.#isPolledByHand) this.#offsets.markAllProcessed()
+    if (this.#options.autoCommit && this.#run === undefined)
+      await this.#until(this.#offsets.commitQuietly(), deadlineMs)
     const member = this.#member
     if (member !== undefined) {
       const owned = this.#fetcher.assignment
@@ -683,7 +579,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
     await this.#cluster.close()
   }
 
-  /** Waits for `work` and what it leads to, or for a moment. */
+  /** For `work`, or for a moment. */
   async #until(work: Promise<void> | undefined, deadlineMs: number): Promise<void> {
     const over = Promise.withResolvers<void>()
     const timer = this.#cluster.runtime.clock.setTimer(Math.max(0, deadlineMs - this.#nowMs), over.resolve, {
@@ -700,10 +596,4 @@ function keyOf({ topic, partition }: TopicPartition): string {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-/** A pattern is about the whole name, as in Kafka. */
-function isWholeMatch(pattern: RegExp, name: string): boolean {
-  const match = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, '')).exec(name)
-  return match !== null && match[0].length === name.length
 }

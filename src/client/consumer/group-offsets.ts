@@ -154,9 +154,11 @@ type CommitAnswer = {
   }[]
 }
 
-export function isAboutMembership(error: unknown): error is KafkaError & {
+export type MembershipError = KafkaError & {
   readonly code: 'ILLEGAL_GENERATION' | 'UNKNOWN_MEMBER_ID' | 'FENCED_INSTANCE_ID' | 'REBALANCE_IN_PROGRESS'
-} {
+}
+
+export function isAboutMembership(error: unknown): error is MembershipError {
   return error instanceof KafkaError && MEMBERSHIP_CODES.has(error.code as ErrorCode)
 }
 

@@ -10,9 +10,8 @@
 import { DecodeError } from '../../../base/bytes.ts'
 import type { ErrorCode } from '../../../protocol/error-codes.ts'
 import { fetch } from '../../../protocol/messages/fetch.ts'
-import { listOffsets } from '../../../protocol/messages/list-offsets.ts'
+import type { listOffsets } from '../../../protocol/messages/list-offsets.ts'
 import { offsetForLeaderEpoch } from '../../../protocol/messages/offset-for-leader-epoch.ts'
-import type { DecodedRecord } from '../../../protocol/record-batch.ts'
 import type { ResponseOf } from '../../../protocol/schema.ts'
 import { brokerError, KafkaError } from '../../errors.ts'
 import type { TopicPartition } from '../../topic.ts'
@@ -20,8 +19,11 @@ import type { ClientCore, ClusterView, CoreReply, CoreRequest, PollResult } from
 import { FetchedChunk } from './fetched-chunk.ts'
 import { FetchSession } from './fetch-session.ts'
 import { PartitionFetch, type ResetTo, type StartFrom } from './partition-fetch.ts'
+import { type Asked, leaderEpochsRequest, listOffsetsRequest } from './position-requests.ts'
+import { type FetchedRecords, takeFrom } from './take-records.ts'
 
 export type { ResetTo, StartFrom } from './partition-fetch.ts'
+export type { FetchedRecords } from './take-records.ts'
 
 export interface FetcherOptions {
   readonly isolationLevel: 'read_committed' | 'read_uncommitted'
@@ -42,13 +44,6 @@ export interface FetcherOptions {
   readonly maxDecompressedBytes: number
 }
 
-/** Records of one batch, in order; decoded, with keys and values as views of what was fetched. */
-export interface FetchedRecords extends TopicPartition {
-  readonly leaderEpoch: number
-  readonly timestampType: 'CreateTime' | 'LogAppendTime'
-  readonly records: readonly DecodedRecord[]
-}
-
 export interface PartitionProgress extends TopicPartition {
   /** `undefined`: not known yet. */
   readonly position: number | undefined
@@ -61,18 +56,10 @@ type Question =
   | { readonly kind: 'fetch'; readonly nodeId: number; readonly asked: readonly Asked[] }
   | { readonly kind: 'list-offsets' | 'leader-epoch'; readonly asked: readonly Asked[] }
 
-interface Asked {
-  readonly partition: PartitionFetch
-  readonly version: number
-  readonly offset: number
-  readonly leaderEpoch: number
-}
-
 type FetchedPartition = ResponseOf<typeof fetch>['responses'][number]['partitions'][number]
 type ListedPartition = ResponseOf<typeof listOffsets>['topics'][number]['partitions'][number]
 type EpochPartition = ResponseOf<typeof offsetForLeaderEpoch>['topics'][number]['partitions'][number]
 
-const TIMESTAMPS = { latest: -1, earliest: -2 } as const
 const NO_OFFSET = -1
 /** The last version of Fetch that names topics. */
 const FETCH_BY_NAME_VERSION = 12
@@ -216,7 +203,7 @@ export class Fetcher implements ClientCore {
       if (!partition.isFetching) continue
       const before = left
       try {
-        left = this.#takeFrom(partition, left, taken)
+        left = takeFrom(partition, left, taken)
       } catch (cause) {
         if (!(cause instanceof DecodeError)) throw cause
         const corrupt = this.#corrupt(partition, cause)
@@ -274,8 +261,10 @@ export class Fetcher implements ClientCore {
       else if (state2 === 'NeedsValidation') push(byKind.epoch, leader.leaderId, asked)
       else if (this.#hasRoom(partition)) push(byKind.fetch, leader.leaderId, asked)
     }
-    for (const [nodeId, asked] of byKind.list) requests.push(this.#listOffsets(nodeId, asked))
-    for (const [nodeId, asked] of byKind.epoch) requests.push(this.#leaderEpochs(nodeId, asked))
+    for (const [nodeId, asked] of byKind.list)
+      requests.push(listOffsetsRequest(this.#ask({ kind: 'list-offsets', asked }), nodeId, asked, this.#options))
+    for (const [nodeId, asked] of byKind.epoch)
+      requests.push(leaderEpochsRequest(this.#ask({ kind: 'leader-epoch', asked }), nodeId, asked, this.#options))
     for (const [nodeId, asked] of byKind.fetch) {
       if (!this.#busyNodes.has(nodeId) && this.#bufferedBytes < this.#options.prefetchBytes) {
         requests.push(this.#fetch(nodeId, asked, cluster))
@@ -313,47 +302,6 @@ export class Fetcher implements ClientCore {
     const partition = this.#partitions.get(keyOf(at))
     if (partition !== undefined) return partition
     throw new KafkaError('ILLEGAL_STATE', `${at.topic}-${at.partition} is not assigned to this consumer`)
-  }
-
-  #takeFrom(partition: PartitionFetch, maxRecords: number, taken: FetchedRecords[]): number {
-    let left = maxRecords
-    while (left > 0) {
-      const chunk = partition.chunks[0]
-      if (chunk === undefined) return left
-      const open = partition.open ?? chunk.openNext(partition.position?.offset ?? 0)
-      if (open === undefined) {
-        // Nothing more of it is for the consumer: past markers, aborted records and emptied batches.
-        const epoch = partition.position?.leaderEpoch ?? -1
-        partition.advance(Math.max(chunk.nextOffset, partition.position?.offset ?? 0), epoch)
-        partition.dropFirstChunk()
-        continue
-      }
-      const count = Math.min(left, open.records.length - open.at)
-      const { header } = open
-      const isWhole = open.at + count >= open.records.length
-      if (count > 0) {
-        taken.push({
-          topic: partition.topic,
-          partition: partition.partition,
-          leaderEpoch: header.partitionLeaderEpoch,
-          timestampType: header.timestampType,
-          records: open.at === 0 && isWhole ? open.records : open.records.slice(open.at, open.at + count),
-        })
-      }
-      left -= count
-      open.at += count
-      if (isWhole) {
-        partition.open = undefined
-        partition.advance(header.lastOffset + 1, header.partitionLeaderEpoch)
-        if (!chunk.isUsedUp) continue
-        partition.advance(Math.max(chunk.nextOffset, header.lastOffset + 1), header.partitionLeaderEpoch)
-        partition.dropFirstChunk()
-      } else {
-        partition.open = open
-        partition.advance((open.records[open.at] as DecodedRecord).offset, header.partitionLeaderEpoch)
-      }
-    }
-    return left
   }
 
   #hasRoom(partition: PartitionFetch): boolean {
@@ -414,49 +362,6 @@ export class Fetcher implements ClientCore {
         forgottenTopicsData: forgotten,
       },
       timeoutMs: this.#options.requestTimeoutMs + fetchMaxWaitMs,
-    }
-  }
-
-  #listOffsets(nodeId: number, asked: readonly Asked[]): CoreRequest<typeof listOffsets> {
-    return {
-      id: this.#ask({ kind: 'list-offsets', asked }),
-      destination: { kind: 'node', nodeId },
-      api: listOffsets,
-      body: {
-        replicaId: -1,
-        isolationLevel: this.#options.isolationLevel === 'read_committed' ? 1 : 0,
-        topics: byTopic(asked).map(([name, all]) => ({
-          name,
-          partitions: all.map(({ partition, leaderEpoch }) => ({
-            partitionIndex: partition.partition,
-            currentLeaderEpoch: leaderEpoch,
-            timestamp:
-              partition.state.state === 'NeedsReset' ? timestampOf(partition.state.resetTo) : TIMESTAMPS.latest,
-          })),
-        })),
-        timeoutMs: this.#options.requestTimeoutMs,
-      },
-      timeoutMs: this.#options.requestTimeoutMs,
-    }
-  }
-
-  #leaderEpochs(nodeId: number, asked: readonly Asked[]): CoreRequest<typeof offsetForLeaderEpoch> {
-    return {
-      id: this.#ask({ kind: 'leader-epoch', asked }),
-      destination: { kind: 'node', nodeId },
-      api: offsetForLeaderEpoch,
-      body: {
-        replicaId: -1,
-        topics: byTopic(asked).map(([topic, all]) => ({
-          topic,
-          partitions: all.map(({ partition, leaderEpoch }) => ({
-            partition: partition.partition,
-            currentLeaderEpoch: leaderEpoch,
-            leaderEpoch: partition.position?.leaderEpoch ?? -1,
-          })),
-        })),
-      },
-      timeoutMs: this.#options.requestTimeoutMs,
     }
   }
 
@@ -666,22 +571,8 @@ function keyOf({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`
 }
 
-function timestampOf(resetTo: ResetTo): number {
-  return typeof resetTo === 'object' ? resetTo.timestampMs : TIMESTAMPS[resetTo]
-}
-
 function push(map: Map<number, Asked[]>, nodeId: number, asked: Asked): void {
   const known = map.get(nodeId)
   if (known === undefined) map.set(nodeId, [asked])
   else known.push(asked)
-}
-
-function byTopic(asked: readonly Asked[]): readonly [string, readonly Asked[]][] {
-  const topics = new Map<string, Asked[]>()
-  for (const one of asked) {
-    const known = topics.get(one.partition.topic)
-    if (known === undefined) topics.set(one.partition.topic, [one])
-    else known.push(one)
-  }
-  return [...topics]
 }

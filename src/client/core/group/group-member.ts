@@ -10,20 +10,27 @@
  */
 import { assert } from '../../../base/assert.ts'
 import { DecodeError } from '../../../base/bytes.ts'
-import { decodeRecord, encodeRecord } from '../../../protocol/codec.ts'
 import type { ErrorCode } from '../../../protocol/error-codes.ts'
-import { consumerProtocolAssignment } from '../../../protocol/messages/consumer-protocol-assignment.ts'
-import { consumerProtocolSubscription } from '../../../protocol/messages/consumer-protocol-subscription.ts'
-import { heartbeat } from '../../../protocol/messages/heartbeat.ts'
+import type { heartbeat } from '../../../protocol/messages/heartbeat.ts'
 import { joinGroup } from '../../../protocol/messages/join-group.ts'
-import { leaveGroup } from '../../../protocol/messages/leave-group.ts'
-import { syncGroup } from '../../../protocol/messages/sync-group.ts'
+import type { leaveGroup } from '../../../protocol/messages/leave-group.ts'
+import type { syncGroup } from '../../../protocol/messages/sync-group.ts'
 import type { ResponseOf } from '../../../protocol/schema.ts'
 import { brokerError, KafkaError } from '../../errors.ts'
 import type { GroupMetadata, TopicPartition } from '../../topic.ts'
 import type { ClientCore, ClusterView, CoreReply, CoreRequest, PollResult } from '../client-core.ts'
 import type { Assignor, MemberSubscription } from './assignor.ts'
 import { keyOf } from './assignor.ts'
+import {
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+  type Held,
+  NO_GENERATION,
+  PROTOCOL_TYPE,
+} from './consumer-protocol.ts'
+import { heartbeatRequest, JOIN_GRACE_MS, leaveRequest, type MemberAssignment, syncRequest } from './group-requests.ts'
 import { MEMBER_TABLE, type MemberEvent, type MemberState } from './member-table.ts'
 
 export interface GroupMemberOptions {
@@ -53,13 +60,6 @@ export type MemberTask =
   | { readonly kind: 'assign'; readonly all: readonly TopicPartition[]; readonly added: readonly TopicPartition[] }
 
 type Step = 'join' | 'sync' | 'heartbeat' | 'leave'
-
-const NO_GENERATION = -1
-const SUBSCRIPTION_VERSION = 3
-const ASSIGNMENT_VERSION = 3
-const PROTOCOL_TYPE = 'consumer'
-/** Beyond the rebalance timeout, for the way there and back. */
-const JOIN_GRACE_MS = 5_000
 
 export class GroupMember implements ClientCore {
   readonly #options: GroupMemberOptions
@@ -184,7 +184,8 @@ export class GroupMember implements ClientCore {
       nextPollMs = nextPollMs === undefined ? atMs : Math.min(nextPollMs, atMs)
     }
     this.#checkDeadlines(nowMs, dueAt)
-    if (this.#state === 'Leaving' && !this.#isAsking('leave')) requests.push(this.#leaveRequest())
+    if (this.#state === 'Leaving' && !this.#isAsking('leave'))
+      requests.push(leaveRequest(this.#ask('leave'), this.#options, this.#memberId))
     this.#watchPartitions(cluster)
     const mayRebalance = this.#isPolling && this.#topics !== undefined && this.#tasks.length === 0
     if (mayRebalance && this.#mustRejoin && (this.#state === 'Stable' || this.#state === 'Unjoined')) {
@@ -196,7 +197,7 @@ export class GroupMember implements ClientCore {
       if (sync !== undefined) requests.push(sync)
     } else if (this.#mustSync && this.#state === 'Syncing') {
       this.#mustSync = false
-      requests.push(this.#syncRequest([]))
+      requests.push(this.#sync([]))
     }
     // While partitions are given up the group waits for us: it must know that we are alive.
     if (this.#state === 'Stable' || this.#state === 'Revoking') {
@@ -205,7 +206,7 @@ export class GroupMember implements ClientCore {
         // The answer will say more.
       } else if (heartbeatAtMs <= nowMs) {
         this.#lastHeartbeatMs = nowMs
-        requests.push(this.#heartbeatRequest())
+        requests.push(heartbeatRequest(this.#ask('heartbeat'), this.#options, this.metadata))
       } else dueAt(heartbeatAtMs)
     }
     const forgets = this.#forgetsCoordinator
@@ -325,17 +326,14 @@ export class GroupMember implements ClientCore {
   }
 
   /** What was held before the last eager revocation: sticky assignors give it back. */
-  #previous: { readonly partitions: readonly TopicPartition[]; readonly generationId: number } = {
-    partitions: [],
-    generationId: NO_GENERATION,
-  }
+  #previous: Held = { partitions: [], generationId: NO_GENERATION }
 
   #resign(): CoreRequest<typeof leaveGroup> {
     const memberId = this.#resignedMemberId ?? ''
     this.#resignedMemberId = undefined
     const id = this.#nextRequestId
     this.#nextRequestId += 1
-    return { ...this.#leaveRequest(memberId), id }
+    return leaveRequest(id, this.#options, memberId)
   }
 
   #joinRequest(): CoreRequest<typeof joinGroup> {
@@ -355,39 +353,12 @@ export class GroupMember implements ClientCore {
         protocolType: PROTOCOL_TYPE,
         protocols: assignors.map((assignor) => ({
           name: assignor.name,
-          metadata: encodeRecord(consumerProtocolSubscription, SUBSCRIPTION_VERSION, {
-            topics: this.#topics ?? [],
-            userData: assignor.userData?.(held.partitions, held.generationId) ?? null,
-            ownedPartitions: byTopic(owned),
-            generationId: held.generationId,
-          }),
+          metadata: encodeSubscription(assignor, this.#topics ?? [], owned, held),
         })),
         reason: null,
       },
       // The answer comes when all members have joined, or were given up.
       timeoutMs: Math.max(rebalanceTimeoutMs, sessionTimeoutMs) + JOIN_GRACE_MS,
-    }
-  }
-
-  #heartbeatRequest(): CoreRequest<typeof heartbeat> {
-    const { groupId, groupInstanceId, requestTimeoutMs, sessionTimeoutMs } = this.#options
-    return {
-      id: this.#ask('heartbeat'),
-      destination: { kind: 'coordinator', of: 'group', key: groupId },
-      api: heartbeat,
-      body: { groupId, generationId: this.#generationId, memberId: this.#memberId, groupInstanceId },
-      timeoutMs: Math.min(requestTimeoutMs, sessionTimeoutMs),
-    }
-  }
-
-  #leaveRequest(memberId = this.#memberId): CoreRequest<typeof leaveGroup> {
-    const { groupId, requestTimeoutMs } = this.#options
-    return {
-      id: memberId === this.#memberId ? this.#ask('leave') : 0,
-      destination: { kind: 'coordinator', of: 'group', key: groupId },
-      api: leaveGroup,
-      body: { groupId, memberId, members: [{ memberId, groupInstanceId: null, reason: null }] },
-      timeoutMs: requestTimeoutMs,
     }
   }
 
@@ -414,7 +385,7 @@ export class GroupMember implements ClientCore {
       this.#mustSync = true
       return
     }
-    this.#members = members.map((member) => subscriptionOf(member))
+    this.#members = members.map((member) => decodeSubscription(member))
     this.#move('joinedAsLeader')
   }
 
@@ -454,33 +425,14 @@ export class GroupMember implements ClientCore {
     this.#assignedCounts = counts
     const assignments = this.#members.map(({ memberId }) => ({
       memberId,
-      assignment: encodeRecord(consumerProtocolAssignment, ASSIGNMENT_VERSION, {
-        assignedPartitions: byTopic(assignment.get(memberId) ?? []),
-      }),
+      assignment: encodeAssignment(assignment.get(memberId) ?? []),
     }))
     this.#move('assigned')
-    return this.#syncRequest(assignments)
+    return this.#sync(assignments)
   }
 
-  #syncRequest(
-    assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[],
-  ): CoreRequest<typeof syncGroup> {
-    const { groupId, groupInstanceId, rebalanceTimeoutMs, sessionTimeoutMs } = this.#options
-    return {
-      id: this.#ask('sync'),
-      destination: { kind: 'coordinator', of: 'group', key: groupId },
-      api: syncGroup,
-      body: {
-        groupId,
-        generationId: this.#generationId,
-        memberId: this.#memberId,
-        groupInstanceId,
-        protocolType: PROTOCOL_TYPE,
-        protocolName: this.#protocolName ?? null,
-        assignments,
-      },
-      timeoutMs: Math.max(rebalanceTimeoutMs, sessionTimeoutMs) + JOIN_GRACE_MS,
-    }
+  #sync(assignments: readonly MemberAssignment[]): CoreRequest<typeof syncGroup> {
+    return syncRequest(this.#ask('sync'), this.#options, this.metadata, this.#protocolName ?? null, assignments)
   }
 
   #onSynced(response: ResponseOf<typeof syncGroup>, broker: string, nowMs: number): void {
@@ -491,7 +443,7 @@ export class GroupMember implements ClientCore {
     }
     let assigned: readonly TopicPartition[]
     try {
-      assigned = assignmentOf(response.assignment)
+      assigned = decodeAssignment(response.assignment)
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
       this.#fatal(
@@ -613,37 +565,4 @@ const API_OF: Readonly<Record<Step, string>> = {
   sync: 'SyncGroup',
   heartbeat: 'Heartbeat',
   leave: 'LeaveGroup',
-}
-
-function byTopic(partitions: readonly TopicPartition[]): { topic: string; partitions: number[] }[] {
-  const topics = new Map<string, number[]>()
-  for (const { topic, partition } of partitions) {
-    const known = topics.get(topic)
-    if (known === undefined) topics.set(topic, [partition])
-    else known.push(partition)
-  }
-  return [...topics].map(([topic, numbers]) => ({ topic, partitions: numbers }))
-}
-
-/** Members of other clients may send what we cannot read: they are treated as wanting nothing. */
-function subscriptionOf(member: ResponseOf<typeof joinGroup>['members'][number]): MemberSubscription {
-  const { memberId, groupInstanceId, metadata } = member
-  try {
-    const { topics, ownedPartitions, generationId, userData } = decodeRecord(consumerProtocolSubscription, metadata)
-    const owned = ownedPartitions.flatMap(({ topic, partitions }) =>
-      partitions.map((partition) => ({ topic, partition })),
-    )
-    return { memberId, groupInstanceId, topics, owned, generationId, userData }
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
-    return { memberId, groupInstanceId, topics: [], owned: [], generationId: NO_GENERATION, userData: null }
-  }
-}
-
-/** An empty answer is no partitions, as from leaders that leave members out. */
-function assignmentOf(bytes: Uint8Array): readonly TopicPartition[] {
-  if (bytes.length === 0) return []
-  return decodeRecord(consumerProtocolAssignment, bytes).assignedPartitions.flatMap(({ topic, partitions }) =>
-    partitions.map((partition) => ({ topic, partition })),
-  )
 }
