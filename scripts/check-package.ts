@@ -9,12 +9,14 @@ import { startBrokerProcess } from './broker-process.ts'
 import { ask, writeAndRead } from './converse.ts'
 import { main, root, run, ScriptFailure } from './run.ts'
 
-const PROGRAM = `import { Broker } from 'semel/broker'
-
-await using broker = await Broker.start({ memory: true, port: 0 })
-if (!/^127\\.0\\.0\\.1:\\d+$|^localhost:\\d+$/.test(broker.bootstrap)) throw new Error(broker.bootstrap)
-console.log(\`embedded: \${broker.bootstrap}\`)
-`
+/** The first program of the README with its output, as they stand there. */
+function readmeProgram(): { readonly program: string; readonly output: string } {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  const [, program, output] =
+    /```ts\n(import \{ Kafka \} from 'semel'\n[\s\S]*?)```\n\n```\n([\s\S]*?)```/.exec(readme) ?? []
+  if (program === undefined || output === undefined) throw new ScriptFailure('README.md: no program with its output')
+  return { program, output }
+}
 
 await main(async () => {
   if (!existsSync(join(root, 'dist/cli/main.js')))
@@ -53,8 +55,13 @@ async function useCommand(app: string): Promise<void> {
 }
 
 function useLibrary(app: string): void {
-  writeFileSync(join(app, 'program.ts'), PROGRAM)
-  run('node', ['program.ts'], { cwd: app })
+  const { program, output: expected } = readmeProgram()
+  writeFileSync(join(app, 'program.ts'), program)
+  const output = run('node', ['program.ts'], { cwd: app, capture: true })
+  console.log(output.trimEnd())
+  // Topics are read side by side, so which comes first is nobody's promise.
+  const lines = (text: string): string => text.trim().split('\n').toSorted().join('\n')
+  if (lines(output) !== lines(expected)) throw new ScriptFailure(`the README says:\n${expected}`)
   const types = join(root, 'node_modules/@types')
   const flags = [
     '--noEmit',

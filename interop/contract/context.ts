@@ -1,6 +1,6 @@
 /** What a case of the contract suite is given, and small things that many cases need. */
 import { strict as assert } from 'node:assert'
-import type { Admin, AnyTopic, ConsumerRecord, Kafka, KafkaErrorCode } from '../../src/client/index.ts'
+import type { Admin, ConsumerRecord, Kafka, KafkaErrorCode } from '../../src/client/index.ts'
 import { KafkaError } from '../../src/client/index.ts'
 import { sleep } from '../runner/programs.ts'
 import type { Target } from './targets.ts'
@@ -98,5 +98,3 @@ export async function until(what: string, isSo: () => boolean | Promise<boolean>
 export function numbers(count: number): string[] {
   return Array.from({ length: count }, (_, index) => String(index))
 }
-
-export type { AnyTopic }

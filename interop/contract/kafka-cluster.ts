@@ -5,7 +5,7 @@ import { freePort, HOST, OwnBroker, START_TIMEOUT_MS, TEST_SETTINGS } from '../r
 import { javaCommand } from '../runner/clients.ts'
 import { run } from '../runner/programs.ts'
 
-export const NODES = 3
+const NODES = 3
 const CLUSTER_ID = Buffer.from('semel-contract-3').toString('base64url')
 
 interface Ports {

@@ -23,7 +23,7 @@ export interface DangerFlags {
 
 export const EXIT_OK = 0
 export const EXIT_FAILED = 1
-export const EXIT_USAGE = 2
+const EXIT_USAGE = 2
 
 /** Wrong usage that only shows once the values are looked at. */
 export class UsageError extends Error {
@@ -66,7 +66,7 @@ function quietLogger(): Logger {
 }
 
 /** @returns the exit code */
-export function tellError(error: unknown): number {
+function tellError(error: unknown): number {
   if (error instanceof UsageError) {
     say(`semel: ${error.message}`)
     return EXIT_USAGE
@@ -109,7 +109,7 @@ export function table(header: readonly string[], rows: readonly (readonly (strin
   return [bold(line(header)), ...texts.map(line)].join('\n')
 }
 
-export function bold(text: string): string {
+function bold(text: string): string {
   return process.stdout.isTTY ? styleText('bold', text) : text
 }
 

@@ -203,7 +203,7 @@ const RESTART_PRODUCER: ReadonlySet<KafkaErrorCode> = new Set<KafkaErrorCode>([
 ])
 
 /** What a code means in general, outside a transaction's own rules. */
-export function recoveryOf(code: KafkaErrorCode): Recovery {
+function recoveryOf(code: KafkaErrorCode): Recovery {
   if (RETRY.has(code)) return 'retry'
   if (REFRESH.has(code)) return 'refresh'
   if (ABORT_TRANSACTION.has(code)) return 'abort-transaction'

@@ -27,9 +27,6 @@ export interface Topic<K = Buffer, V = Buffer, KIn = K, VIn = V> {
   readonly phantom?: { readonly keyIn: KIn; readonly valueIn: VIn }
 }
 
-/** A topic by name alone. */
-export type BytesTopic = string
-
 /** @param serdes  where one is left out, bytes (or a string) are sent, and a Buffer is read */
 export function topic<K = never, V = never>(
   name: string,

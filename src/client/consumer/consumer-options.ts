@@ -34,7 +34,7 @@ export type AssignorName = 'range' | 'roundrobin' | 'sticky' | 'cooperative-stic
 /** Told of partitions; awaited, so that the group goes on only afterwards. */
 export type PartitionsListener = (partitions: readonly TopicPartition[]) => Promise<void> | void
 
-export const consumerOptions = defineOptions({
+const consumerOptions = defineOptions({
   groupId: string({
     doc: 'The group whose members share the partitions and which keeps the progress. Without it nothing is committed.',
   }),

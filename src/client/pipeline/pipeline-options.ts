@@ -3,7 +3,7 @@ import type { CheckedOptions } from '../options.ts'
 import { callback, choice, defineOptions, number, string, value } from '../options.ts'
 import type { ConsumerOptions } from '../consumer/consumer-options.ts'
 import type { ProducerOptions } from '../producer/producer-options.ts'
-import type { AnyTopic, ConsumerRecord, KeyOf, TopicPartition, ValueOf } from '../topic.ts'
+import type { AnyTopic, ConsumerRecord, KeyOf, ValueOf } from '../topic.ts'
 import type { Guarantee } from './delivery.ts'
 import type { Output } from './ports.ts'
 
@@ -156,11 +156,7 @@ export const pipelineOptions = defineOptions({
 
 export type CheckedPipelineOptions = CheckedOptions<typeof pipelineOptions>
 export type CheckedBatchOptions = CheckedOptions<typeof batchOptions>
-export type CheckedRetryOptions = CheckedOptions<typeof retryOptions>
 
 function isTopicName(given: unknown): boolean {
   return typeof given === 'string' && given !== ''
 }
-
-/** Told to whoever watches: what a worker gained or lost. */
-export type PartitionsListener = (partitions: readonly TopicPartition[]) => void
