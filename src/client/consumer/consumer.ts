@@ -238,7 +238,7 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
     )
   }
 
-  /** Of partitions of which something was fetched. */
+  /** Of everything that is assigned; as far as fetches have told. */
   lag(): readonly PartitionLag[] {
     return lagOf(this.#fetcher.progress(), this.#options.isolationLevel)
   }

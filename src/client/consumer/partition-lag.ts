@@ -3,21 +3,22 @@ import type { PartitionProgress } from '../core/fetch/fetcher.ts'
 import type { TopicPartition } from '../topic.ts'
 
 export interface PartitionLag extends TopicPartition {
-  readonly position: number
-  /** Offsets from the position to the end that may be read; 0 when all was read, markers included. */
-  readonly lag: number
+  readonly position: number | undefined
+  /** Offsets from the position to the end that may be read; 0 when all was read, markers included. `undefined`: not known yet. */
+  readonly lag: number | undefined
   /** Offsets that wait for open transactions; 0 with read_uncommitted. */
-  readonly blocked: number
+  readonly blocked: number | undefined
 }
 
-/** Partitions of which nothing is known yet are left out. */
 export function lagOf(
   progress: readonly PartitionProgress[],
   isolationLevel: 'read_committed' | 'read_uncommitted',
 ): readonly PartitionLag[] {
-  return progress.flatMap(({ topic, partition, position, highWatermark, lastStableOffset }) => {
-    if (position === undefined || highWatermark === undefined) return []
+  return progress.map(({ topic, partition, position, highWatermark, lastStableOffset }) => {
+    if (position === undefined || highWatermark === undefined) {
+      return { topic, partition, position, lag: undefined, blocked: undefined }
+    }
     const end = isolationLevel === 'read_committed' ? (lastStableOffset ?? highWatermark) : highWatermark
-    return [{ topic, partition, position, lag: Math.max(0, end - position), blocked: Math.max(0, highWatermark - end) }]
+    return { topic, partition, position, lag: Math.max(0, end - position), blocked: Math.max(0, highWatermark - end) }
   })
 }
