@@ -397,7 +397,7 @@ export class Fetcher implements ClientCore {
     partition.highWatermark = answer.highWatermark < 0 ? undefined : answer.highWatermark
     partition.lastStableOffset = answer.lastStableOffset < 0 ? partition.highWatermark : answer.lastStableOffset
     partition.logStartOffset = answer.logStartOffset < 0 ? undefined : answer.logStartOffset
-    partition.failures = 0
+    if (answer.records === null || answer.records.length === 0) partition.failures = 0
     if (partition.fetchOffset !== offset || answer.records === null || answer.records.length === 0) return
     try {
       const chunk = FetchedChunk.of(answer.records, offset, answer.abortedTransactions, this.#options)
@@ -405,6 +405,7 @@ export class Fetcher implements ClientCore {
       if (chunk.nextOffset === offset) {
         throw new DecodeError(`${answer.records.length} bytes without one whole batch at or after offset ${offset}`)
       }
+      partition.failures = 0
       partition.addChunk(chunk)
       // Nothing of it is for the consumer: the position moves on without its doing.
       if (chunk.isUsedUp && partition.chunks.length === 1) {
