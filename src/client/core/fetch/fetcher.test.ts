@@ -223,7 +223,7 @@ describe('requests', () => {
     const [other] = (fetchAnswer(batchOf(0, 4), { partition: 1 }) as { responses: [{ partitions: object[] }] })
       .responses
     world.answer(request, {
-      ...(fetchAnswer(null) as object),
+      ...fetchAnswer(null),
       responses: [{ ...one, partitions: [...one.partitions, ...other.partitions] }],
     })
     const from = (): number[] => world.fetcher.take(2).map(({ partition }) => partition)
