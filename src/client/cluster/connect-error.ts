@@ -2,6 +2,11 @@
 import { KafkaError } from '../errors.ts'
 import type { BrokerAddress } from './client-connection.ts'
 
+/** What to look at when a port takes connections and then behaves like no Kafka listener. */
+export const NOT_KAFKA =
+  'is a Kafka listener without TLS and SASL there? The client speaks PLAINTEXT; ' +
+  'check the port in `brokers` and security.protocol of the listener'
+
 export function describeConnectError(cause: unknown, address: BrokerAddress): KafkaError {
   const code = codeOf(cause)
   const { host, port, nodeId } = address
@@ -30,6 +35,9 @@ function explain(code: string | undefined, cause: unknown, host: string, isAdver
       return isAdvertised
         ? `no connection (${code}): ${advertised}`
         : `no connection (${code}): is the host up, and does a firewall let the port through?`
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return `the connection was reset before it answered anything: ${NOT_KAFKA}`
     case undefined:
     default:
       return cause instanceof Error ? cause.message : String(cause)

@@ -34,6 +34,8 @@ export class MetadataCache implements ClusterView {
   controllerId: number | undefined
   #brokers: ReadonlyMap<number, BrokerView> = new Map()
   readonly #topics = new Map<string, TopicView>()
+  /** The last view with partitions: an answer with an error must not make an older epoch believable. */
+  readonly #lastGood = new Map<string, TopicView>()
   readonly #namesById = new Map<string, string>()
   readonly #support = new Map<number, BrokerSupport>()
   /** Of brokers whose node id is not known: bootstrap addresses. */
@@ -126,7 +128,10 @@ export class MetadataCache implements ClusterView {
       const earlier = this.#topics.get(answer.name)
       if (earlier !== undefined && earlier.topicId !== view.topicId) this.#namesById.delete(earlier.topicId)
       this.#topics.set(answer.name, view)
-      if (view.error === undefined) this.#namesById.set(view.topicId, view.name)
+      if (view.error === undefined) {
+        this.#namesById.set(view.topicId, view.name)
+        this.#lastGood.set(view.name, view)
+      }
     }
     // Asked for and passed over in silence: without a word of it here, it would be asked for again at once, and for ever.
     for (const name of asked ?? []) if (!this.#topics.has(name)) this.#topics.set(name, unknownTopic(name))
@@ -145,6 +150,7 @@ export class MetadataCache implements ClusterView {
     const view = this.#topics.get(name)
     if (view === undefined) return
     this.#topics.delete(name)
+    this.#lastGood.delete(name)
     this.#namesById.delete(view.topicId)
     this.revision += 1
   }
@@ -155,7 +161,7 @@ export class MetadataCache implements ClusterView {
       const error = brokerError(errorCode, { api: 'Metadata', topic: name })
       return { name, topicId, isInternal, partitions: [], error }
     }
-    const earlier = this.#topics.get(name)
+    const earlier = this.#lastGood.get(name)
     const known = earlier?.topicId === topicId ? earlier.partitions : []
     const partitions: (PartitionView | undefined)[] = Array.from({ length: answer.partitions.length })
     for (const { partitionIndex: partition, leaderId, leaderEpoch, replicaNodes, isrNodes } of answer.partitions) {
