@@ -12,10 +12,11 @@
  *
  * - Until something is acknowledged in a partition under the present id and epoch, one batch at a time.
  *
- * Source: org.apache.kafka.clients.producer.internals.Sender and RecordAccumulator#drain. Deviation: Java numbers all
- * batches of a partition anew when its epoch has to change, also those without an answer, which can store them twice
- * (KAFKA-14034). Deviation: Java sends five batches at once to a broker that knows nothing of the producer, which may take the
- * second before the first.
+ * Source: org.apache.kafka.clients.producer.internals.Sender and RecordAccumulator#drain.
+ *
+ * Deviation: Java's client numbers all batches of a partition anew when its epoch has to change, also those without an answer,
+ * which can store them twice (KAFKA-14034). It also sends five batches at once to a broker that knows nothing of the producer,
+ * which may take the second before the first.
  */
 import { assert } from '../../../base/assert.ts'
 import type { Compression } from '../../../protocol/compression/compression.ts'
