@@ -212,7 +212,7 @@ describe('requests', () => {
     expect(() => world.fetcher.pause([{ topic: 't', partition: 9 }])).toThrow(/ILLEGAL_STATE/)
   })
 
-  test('partitions take turns', () => {
+  test('partitions share what may be taken, and take turns with the odd record', () => {
     const world = new FetchWorld()
     world.partitions = 2
     const both = [AT, { topic: 't', partition: 1 }]
@@ -226,8 +226,18 @@ describe('requests', () => {
       ...fetchAnswer(null),
       responses: [{ ...one, partitions: [...one.partitions, ...other.partitions] }],
     })
-    const from = (): number[] => world.fetcher.take(2).map(({ partition }) => partition)
-    expect([from(), from(), from(), from()]).toEqual([[0], [1], [0], [1]])
+    const taken = (max: number): number[][] =>
+      world.fetcher.take(max).map(({ partition, records }) => [partition, records.length])
+    const shares = [
+      [0, 1],
+      [1, 1],
+    ]
+    expect(taken(2)).toEqual(shares)
+    expect([taken(1), taken(1)]).toEqual([[[0, 1]], [[1, 1]]])
+    expect(taken(9)).toEqual([
+      [0, 2],
+      [1, 2],
+    ])
   })
 
   test('a leader that is none any more is looked up, and asked again after a pause that grows', () => {

@@ -175,8 +175,7 @@ export class Fetcher implements ClientCore {
     for (const partition of this.#partitions.values()) {
       if (partition.isPaused) continue
       if (partition.state.state === 'Failed') return true
-      if (partition.isFetching && (partition.open !== undefined || partition.chunks.some(({ isUsedUp }) => !isUsedUp)))
-        return true
+      if (hasSome(partition)) return true
     }
     return false
   }
@@ -186,13 +185,15 @@ export class Fetcher implements ClientCore {
   }
 
   /**
-   * Hands out at most `maxRecords`, partition after partition in turn, and moves the positions. What is wrong with a partition
-   * is thrown when no other has anything to hand out, and again until somebody seeks.
+   * Hands out at most `maxRecords`, in like shares of the partitions that have some, in turn, and moves the positions. What is
+   * wrong with a partition is thrown when no other has anything to hand out, and again until somebody seeks.
    */
   take(maxRecords: number): readonly FetchedRecords[] {
     const taken: FetchedRecords[] = []
     let left = maxRecords
     let error: KafkaError | undefined
+    // Shares, and not all of the first partition: partitions that are worked through side by side must be handed out together.
+    let sharing = this.#turns.filter((partition) => !partition.isPaused && hasSome(partition)).length
     for (const partition of [...this.#turns]) {
       if (left <= 0) break
       if (partition.isPaused || !this.#partitions.has(partition.key)) continue
@@ -200,10 +201,12 @@ export class Fetcher implements ClientCore {
         error ??= partition.state.error
         continue
       }
-      if (!partition.isFetching) continue
+      if (!hasSome(partition)) continue
       const before = left
+      const share = Math.ceil(left / Math.max(1, sharing))
+      sharing -= 1
       try {
-        left = takeFrom(partition, left, taken)
+        left -= share - takeFrom(partition, share, taken)
       } catch (cause) {
         if (!(cause instanceof DecodeError)) throw cause
         const corrupt = this.#corrupt(partition, cause)
@@ -576,4 +579,9 @@ function push(map: Map<number, Asked[]>, nodeId: number, asked: Asked): void {
   const known = map.get(nodeId)
   if (known === undefined) map.set(nodeId, [asked])
   else known.push(asked)
+}
+
+/** Whether the partition has data that was not handed out, be it only data that is left out (F2). */
+function hasSome({ isFetching, open, chunks }: PartitionFetch): boolean {
+  return isFetching && (open !== undefined || chunks.some(({ isUsedUp }) => !isUsedUp))
 }
