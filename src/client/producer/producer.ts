@@ -56,7 +56,7 @@ export class Producer implements AsyncDisposable {
     const { random } = cluster.runtime
     const { idempotent: isIdempotent } = this.#options
     this.#core = new ProducerCore({ ...this.#options, isIdempotent, random: () => random.nextUint32() }, cluster.view)
-    this.#queue = new SendQueue(this.#core, cluster, this.#options)
+    this.#queue = new SendQueue(this.#core, cluster, this.#options, () => this.#driver.wake())
     this.#driver = new CoreDriver(this.#core, cluster, {
       onProgress: () => this.#onProgress(),
       onFailure: (cause) => this.#fail(new KafkaError('INTERNAL', String(cause), { cause })),

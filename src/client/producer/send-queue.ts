@@ -34,17 +34,21 @@ export class SendQueue {
   readonly #clock: Clock
   readonly #maxBlockMs: number
   readonly #partitioner: Partitioner | undefined
+  readonly #onAccepted: () => void
   readonly #byTopic = new Map<string, Waiting[]>()
   readonly #lookups = new Set<string>()
   #count = 0
   #isFull = false
   #timer: Timer | undefined
 
+  /** @param onAccepted  what waited has come to the core, which has to be polled */
   constructor(
     core: ProducerCore,
     cluster: Cluster,
     options: { readonly maxBlockMs: number; readonly partitioner: Partitioner | undefined },
+    onAccepted: () => void,
   ) {
+    this.#onAccepted = onAccepted
     this.#partitioner = options.partitioner
     this.#core = core
     this.#cluster = cluster
@@ -205,6 +209,7 @@ export class SendQueue {
   #accept(one: Waiting): void {
     this.#count -= 1
     one.acceptance.accepted()
+    this.#onAccepted()
     pass(one)
   }
 
