@@ -1,11 +1,19 @@
 /**
- * Frames of the Kafka protocol as both ends see them, taken apart and put together with the codec: for peers that
- * answer from a script. Frames are without their int32 size, bytes for a socket are with it.
+ * Frames of the Kafka protocol as both ends see them, taken apart and put together with the codec: for peers that listen in,
+ * change what passes, or answer from a script. Frames are without their int32 size, bytes for a socket are with it.
  */
 import { ByteReader, ByteWriter } from '../base/bytes.ts'
 import { apiByKey } from '../protocol/apis.ts'
-import { decodeRequest, encodeResponse, isFlexible } from '../protocol/codec.ts'
-import { decodeRequestHeader, encodeResponseHeader, hasFlexibleResponseHeader } from '../protocol/headers.ts'
+import { decodeRequest, decodeResponse, encodeRequest, encodeResponse, isFlexible } from '../protocol/codec.ts'
+import { errorNumber } from '../protocol/error-codes.ts'
+import {
+  API_VERSIONS_KEY,
+  decodeRequestHeader,
+  decodeResponseHeader,
+  encodeRequestHeader,
+  encodeResponseHeader,
+  hasFlexibleResponseHeader,
+} from '../protocol/headers.ts'
 import type { Api } from '../protocol/schema.ts'
 
 /** A message as decoding gives it, to be read and changed by name. */
@@ -33,6 +41,30 @@ export function readRequestFrame(frame: Uint8Array): RequestFrame {
   return { api, version, correlationId, clientId, body: decodeRequest(api, version, reader) }
 }
 
+/** Throws DecodeError. */
+export function readResponseFrame({ api, version }: RequestFrame, frame: Uint8Array): Message {
+  const reader = new ByteReader(frame)
+  decodeResponseHeader(reader, hasFlexibleResponseHeader(api.key, isFlexible(api, version)))
+  return decodeResponse(api, bodyVersion(api, version, frame, reader.position), reader)
+}
+
+/** A broker that does not know the version of an ApiVersions request refuses it in a body of version 0 (KIP-511). */
+function bodyVersion(api: Api, version: number, frame: Uint8Array, position: number): number {
+  if (api.key !== API_VERSIONS_KEY || frame.length < position + 2) return version
+  const code = Buffer.from(frame.buffer, frame.byteOffset).readInt16BE(position)
+  return code === errorNumber('UNSUPPORTED_VERSION') ? 0 : version
+}
+
+/** Bytes for a socket. */
+export function requestBytes(request: RequestFrame): Buffer {
+  const { api, version, correlationId, clientId, body } = request
+  return framed((writer) => {
+    const header = { apiKey: api.key, apiVersion: version, correlationId, clientId }
+    encodeRequestHeader(writer, header, isFlexible(api, version))
+    encodeRequest(api, version, body, writer)
+  })
+}
+
 /** Bytes for a socket. @param version  of the body, where it differs from the request's (ApiVersions) */
 export function responseBytes(
   request: Pick<RequestFrame, 'api' | 'version' | 'correlationId'>,
@@ -48,7 +80,7 @@ export function responseBytes(
 }
 
 /** A frame with its size. */
-function withSize(frame: Uint8Array): Buffer {
+export function withSize(frame: Uint8Array): Buffer {
   const size = Buffer.alloc(4)
   size.writeUInt32BE(frame.length)
   return Buffer.concat([size, frame])
