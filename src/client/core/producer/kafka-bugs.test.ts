@@ -246,6 +246,44 @@ describe('row 63: a commit without an answer is only ever asked again (KAFKA-927
   })
 })
 
+describe('row 1: what was not answered in one transaction of version 1 must not be taken for the next (KAFKA-17754)', () => {
+  test.each(['AddPartitionsToTxn', 'EndTxn'] as const)('after an unanswered %s a new epoch comes first', (api) => {
+    const harness = Harness.inTransaction(1)
+    harness.append('a')
+    const answered = (name: string): Asked => {
+      const asked = harness.one(name)
+      if (name !== api) return asked
+      asked.fail()
+      return harness.after(1_000)[0]!
+    }
+    answered('AddPartitionsToTxn').code('NONE')
+    harness.one('Produce').answer('NONE', 0)
+    const committed = harness.commit()
+    answered('EndTxn').code('NONE')
+    expect(committed.outcomes).toEqual(['ok'])
+    const ready = new Told()
+    harness.core.init(ready, harness.nowMs)
+    const init = harness.one('InitProducerId')
+    expect(init.body).toMatchObject({ producerId: 7, producerEpoch: 0 })
+    init.code('NONE', { producerId: 7, producerEpoch: 1 })
+    expect(ready.outcomes).toEqual(['ok'])
+    harness.begin()
+    expect(harness.commit().outcomes).toEqual([])
+  })
+
+  test('when everything was answered there is none', () => {
+    const harness = Harness.inTransaction(1)
+    harness.append('a')
+    harness.one('AddPartitionsToTxn').code('NONE')
+    harness.one('Produce').answer('NONE', 0)
+    harness.commit()
+    harness.one('EndTxn').code('NONE')
+    const ready = new Told()
+    harness.core.init(ready, harness.nowMs)
+    expect(ready.outcomes).toEqual(['ok'])
+  })
+})
+
 describe('row 64: a batch that is too large is split without losing anything (KAFKA-5340)', () => {
   test('the parts keep the transactional flag, the id and the numbers', () => {
     const harness = Harness.inTransaction(2)

@@ -82,6 +82,8 @@ export class TransactionManager {
   #epochWasUsed = false
   /** The transaction must be followed by InitProducerId with the present id and epoch (KIP-360, transaction version 1). */
   #needsNewEpoch = false
+  /** Transaction version 1: an unanswered request of this epoch may still be on its way, and arrive in a later transaction (KAFKA-17754). */
+  #hasStray = false
   /** The coordinator knows of the transaction, or may. */
   #isStarted = false
   readonly #newPartitions = new Set<PartitionState>()
@@ -164,7 +166,7 @@ export class TransactionManager {
       operation.failed(refusal)
       return
     }
-    if (this.#state === 'Ready' && this.#mustUpgrade()) this.#move('newEpoch')
+    if (this.#state === 'Ready' && (this.#mustUpgrade() || this.#hasStray)) this.#move('newEpoch')
     if (this.#state === 'Ready') {
       operation.succeeded()
       return
@@ -318,6 +320,9 @@ export class TransactionManager {
       ? answer.isIncomplete === true || (why !== undefined && endMayHaveHappened(why.code))
       : reply.mayHaveBeenSent
     const isRepeated = answer.verdict === 'retry' || answer.verdict === 'refresh'
+    if (!reply.ok && reply.mayHaveBeenSent && work.api !== 'InitProducerId') {
+      this.#hasStray = !this.#isTransactionV2 && this.#canBumpEpoch()
+    }
     if (mayHaveHappened) this.#doubt(work, isRepeated)
     else if (this.#inDoubt === work && !isRepeated) this.#inDoubt = undefined
     if (why === undefined) this.#answered(work, answer)
@@ -388,6 +393,7 @@ export class TransactionManager {
         assert(answer.identity !== undefined, 'InitProducerId without an error names an id')
         this.#identity = answer.identity
         this.#epochWasUsed = false
+        this.#hasStray = false
         // A plain idempotent producer begins anew partition by partition, as batches of the old id are answered.
         if (this.isTransactional) this.#holder.resetSequences()
         this.#succeedWaiters()
