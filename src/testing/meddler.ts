@@ -72,6 +72,11 @@ export class Meddler {
     return meddling
   }
 
+  /** Rules that have found nothing to strike so far. */
+  get unstruck(): Rule[] {
+    return this.#meddlings.filter(({ exchanges }) => exchanges.length === 0).map(({ rule }) => rule)
+  }
+
   /** No rule holds any more, and nothing is held. */
   calm(): void {
     for (const meddling of this.#meddlings.splice(0)) meddling.remove()

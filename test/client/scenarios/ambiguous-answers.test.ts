@@ -8,13 +8,11 @@
 import { expect, test } from 'vitest'
 import type { KafkaError } from '../../../src/client/errors.ts'
 import type { Producer } from '../../../src/client/producer/producer.ts'
-import { offsetFetch } from '../../../src/protocol/messages/offset-fetch.ts'
 import type { Action } from '../../../src/testing/meddler-rules.ts'
-import { inScenario, type Scenario, type TransactionVersion } from './scenario-kit.ts'
+import { GROUP, inScenario, type TransactionVersion } from './scenario-kit.ts'
 
 const SEEDS = Number(process.env['SEEDS'] ?? 3)
 const TRANSACTIONS = 6
-const GROUP = { groupId: 'g', generationId: -1, memberId: '', groupInstanceId: null }
 
 /** Longer than the request timeout of scenarios, 2 s: at the repetition, soon after it, in a later transaction. */
 const LATE_MS: readonly number[] = [2_001, 2_025, 2_060]
@@ -41,15 +39,6 @@ const APIS: readonly (readonly [api: string, versions: readonly TransactionVersi
 const ROWS = APIS.flatMap(([api, versions]) =>
   versions.flatMap((version) => FAULTS.map((action) => [api, action.do, version, action] as const)),
 )
-
-async function committedOffset({ admin }: Scenario): Promise<number> {
-  const groups = [{ groupId: 'g', memberId: null, memberEpoch: -1, topics: [{ name: 't', partitionIndexes: [0] }] }]
-  for (;;) {
-    const response = await admin.wire.request(offsetFetch, 8, { groupId: '', topics: [], groups, requireStable: true })
-    const partition = response.groups[0]?.topics[0]?.partitions[0]
-    if (partition?.errorCode === 'NONE') return partition.committedOffset
-  }
-}
 
 /** Runs transaction n until it is committed or, every third, aborted. @returns the producer to go on with */
 async function carryOut(start: () => Producer, producer: Producer, n: number): Promise<Producer> {
@@ -98,7 +87,7 @@ test.each(ROWS)('%s, %s, transaction version %i: effects exactly once', async (a
           done.flatMap((n) => (n % 2 === partition ? [`${n}`, `${n}'`] : [`${n}`])),
         )
         expect(await scenario.committed(), `seed ${seed}`).toEqual(expected)
-        expect(await committedOffset(scenario), `seed ${seed}`).toBe(Math.max(...done) + 1)
+        expect(await scenario.committedOffset(), `seed ${seed}`).toBe(Math.max(...done) + 1)
       },
       { seed },
     )

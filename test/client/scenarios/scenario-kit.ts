@@ -2,11 +2,13 @@
  * The real client on the real broker with a meddler in between, in virtual time: a scenario chooses the moment of a failure
  * and judges by what the log holds.
  */
+import { expect } from 'vitest'
 import { Kafka } from '../../../src/client/kafka.ts'
 import type { KafkaOptions } from '../../../src/client/kafka-options.ts'
 import type { ConsumerRecord } from '../../../src/client/topic.ts'
 import type { Producer } from '../../../src/client/producer/producer.ts'
 import type { ProducerOptions } from '../../../src/client/producer/producer-options.ts'
+import { offsetFetch } from '../../../src/protocol/messages/offset-fetch.ts'
 import { Meddler } from '../../../src/testing/meddler.ts'
 import { type SimRuntime, simRuntime } from '../../../src/testing/sim-runtime.ts'
 import { TestBroker, type TestClient } from '../../broker/test-broker.ts'
@@ -29,6 +31,8 @@ export interface Scenario {
   stored(topic?: string, partitions?: number): Promise<(string | null)[][]>
   /** Waits until no transaction of the partitions is open, as long as the broker may take. */
   settled(topic?: string, partitions?: number): Promise<void>
+  /** Of GROUP in partition 0 of `t`, once no transaction may change it any more; -1: none. */
+  committedOffset(): Promise<number>
   /** What the client's own consumer reads, until nothing more comes. */
   consumed(topic?: string, partitions?: number): Promise<ConsumerRecord<Buffer | null, Buffer | null>[]>
 }
@@ -41,6 +45,9 @@ export interface ScenarioOptions {
 }
 
 const PARTITIONS = 2
+
+/** A group without members. */
+export const GROUP = { groupId: 'g', generationId: -1, memberId: '', groupInstanceId: null }
 
 /** A broker with the topic `t`. Everything is closed afterwards. */
 export async function inScenario(
@@ -109,6 +116,21 @@ async function run(
         }
       }
     },
+    async committedOffset() {
+      const topics = [{ name: 't', partitionIndexes: [0] }]
+      const groups = [{ groupId: GROUP.groupId, memberId: null, memberEpoch: -1, topics }]
+      for (;;) {
+        const response = await admin.wire.request(offsetFetch, 8, {
+          groupId: '',
+          topics: [],
+          groups,
+          requireStable: true,
+        })
+        const partition = response.groups[0]?.topics[0]?.partitions[0]
+        if (partition?.errorCode === 'NONE') return partition.committedOffset
+        await sleep(20)
+      }
+    },
     async consumed(topic = 't', partitions = topicPartitions) {
       const consumer = kafka.consumer({
         partitions: Array.from({ length: partitions }, (_, partition) => ({ topic, partition })),
@@ -125,6 +147,8 @@ async function run(
   }
   try {
     await work(scenario)
+    // A rule that never struck proves nothing.
+    expect(meddler.unstruck.map(({ api, action }) => `${String(api)}: ${action.do}`)).toEqual([])
   } finally {
     meddler.calm()
     await kafka.close().catch(() => undefined)
