@@ -8,6 +8,7 @@ import type { KafkaOptions } from '../../../src/client/kafka-options.ts'
 import type { ConsumerRecord } from '../../../src/client/topic.ts'
 import type { Producer } from '../../../src/client/producer/producer.ts'
 import type { ProducerOptions } from '../../../src/client/producer/producer-options.ts'
+import { deleteRecords } from '../../../src/protocol/messages/delete-records.ts'
 import { offsetFetch } from '../../../src/protocol/messages/offset-fetch.ts'
 import { Meddler } from '../../../src/testing/meddler.ts'
 import { type SimRuntime, simRuntime } from '../../../src/testing/sim-runtime.ts'
@@ -22,7 +23,7 @@ export interface Scenario {
   readonly admin: TestClient
   readonly meddler: Meddler
   readonly kafka: Kafka
-  sleep(ms: number): Promise<void>
+  readonly sleep: (ms: number) => Promise<void>
   /** Of the version; `transactionalId` 'tx' unless given. */
   transactional(version: TransactionVersion, options?: ProducerOptions): Producer
   /** Values that a read_committed consumer sees, straight from the broker, by partition. */
@@ -31,6 +32,8 @@ export interface Scenario {
   stored(topic?: string, partitions?: number): Promise<(string | null)[][]>
   /** Waits until no transaction of the partitions is open, as long as the broker may take. */
   settled(topic?: string, partitions?: number): Promise<void>
+  /** Deletes those before the offset in partition 0 of `t`. */
+  deleteRecords(offset: number): Promise<void>
   /** Of GROUP in partition 0 of `t`, once no transaction may change it any more; -1: none. */
   committedOffset(): Promise<number>
   /** What the client's own consumer reads, until nothing more comes. */
@@ -115,6 +118,11 @@ async function run(
           await sleep(100)
         }
       }
+    },
+    async deleteRecords(offset) {
+      const topics = [{ name: 't', partitions: [{ partitionIndex: 0, offset }] }]
+      const response = await admin.wire.request(deleteRecords, 2, { topics, timeoutMs: 5_000 })
+      expect(response.topics[0]?.partitions[0]?.errorCode).toBe('NONE')
     },
     async committedOffset() {
       const topics = [{ name: 't', partitionIndexes: [0] }]
