@@ -443,7 +443,20 @@ describe('leaving', () => {
     expect(world.poll()).toEqual([])
   })
 
-  test('who never joined, or has failed, is gone at once', () => {
+  test('who has failed as a member says so: the group need not wait for its session', () => {
+    const world = World.stable([0])
+    world.nowMs += 3_000
+    expect(world.poll()).toEqual(['Heartbeat'])
+    world.answer(heartbeat, { errorCode: 'GROUP_AUTHORIZATION_FAILED' })
+    expect(world.member.state).toBe('Fatal')
+    world.member.leave()
+    expect(world.member.hasLeft).toBe(false)
+    expect(world.poll()).toEqual(['LeaveGroup'])
+    world.answer(leaveGroup, { errorCode: 'NONE' })
+    expect(world.member.hasLeft).toBe(true)
+  })
+
+  test('who never joined is gone at once, failed or not', () => {
     const world = new World()
     world.member.leave()
     expect(world.member.hasLeft).toBe(true)
@@ -496,7 +509,7 @@ describe('the table', () => {
         'Stable leave Leaving',
         'Stable fatal Fatal',
         'Leaving left Left',
-        'Fatal leave Left',
+        'Fatal leave Leaving',
       ].toSorted(),
     )
   })

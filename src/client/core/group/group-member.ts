@@ -164,13 +164,12 @@ export class GroupMember implements ClientCore {
     else this.#onRefused(code, error)
   }
 
-  /** Leaves for good: `Left` follows. A static member keeps its place until its session is over. */
+  /** Leaves for good, also after an error: `Left` follows. A static member keeps its place until its session is over. */
   leave(): void {
     const isMember = this.#memberId !== '' && this.#options.groupInstanceId === null
-    const wasFatal = this.#state === 'Fatal'
     this.#pending.clear()
     this.#move('leave')
-    if (!isMember && !wasFatal && this.#state === 'Leaving') this.#move('left')
+    if (!isMember && this.#state === 'Leaving') this.#move('left')
   }
 
   get hasLeft(): boolean {

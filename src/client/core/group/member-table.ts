@@ -169,7 +169,7 @@ export const MEMBER_TABLE: Readonly<Record<MemberState, Readonly<Record<MemberEv
     synced: 'impossible',
     expelled: 'stay',
     again: 'stay',
-    leave: 'Left',
+    leave: 'Leaving',
     left: 'stay',
     fatal: 'stay',
   },
