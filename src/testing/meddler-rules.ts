@@ -42,6 +42,8 @@ export type ResponseAction =
   | { readonly do: 'hold response' }
   | { readonly do: 'delay response'; readonly ms: number }
   | { readonly do: 'change response'; readonly change: (response: Message, exchange: Exchange) => void }
+  /** What no codec would write; `frame` begins with the correlation id. */
+  | { readonly do: 'change bytes'; readonly change: (frame: Buffer, exchange: Exchange) => Uint8Array }
 
 export type Action = RequestAction | ResponseAction
 
@@ -75,6 +77,7 @@ const RESPONSE_ACTIONS: ReadonlySet<string> = new Set<ResponseAction['do']>([
   'hold response',
   'delay response',
   'change response',
+  'change bytes',
 ])
 
 /** A rule at work. */

@@ -224,6 +224,9 @@ export class MeddlerSession {
       case 'delay response':
         this.#host.clock.setTimer(action.ms, () => this.#reply(exchange, bytes))
         break
+      case 'change bytes':
+        this.#reply(exchange, withSize(action.change(Buffer.from(bytes.subarray(4)), exchange)))
+        break
       case 'change response': {
         const { response } = exchange
         action.change(response, exchange)

@@ -164,9 +164,15 @@ test('requests and responses are changed on their way', async () => {
     api: 'Heartbeat',
     action: { do: 'change response', change: (answer) => void (answer.throttleTimeMs += 100) },
   })
+  meddler.on({
+    api: 'Heartbeat',
+    // Behind the correlation id and the tags of the header.
+    action: { do: 'change bytes', change: (frame) => (frame.writeInt32BE(5, 5), frame) },
+  })
   const client = await clock.runUntil(connect())
   expect(await clock.runUntil(ask(client, 1))).toBe(107)
-  expect(arrived()).toEqual([7])
+  expect(await clock.runUntil(ask(client, 2))).toBe(5)
+  expect(arrived()).toEqual([7, 2])
 })
 
 test.each(['same', 'new'] as const)(
