@@ -367,7 +367,8 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
       throw error
     }
     this.#memberDriver?.wake()
-    if (topics.some((topic) => topic instanceof RegExp)) this.#watchPatterns(topics)
+    const isClosing = this.#closing !== undefined
+    if (!isClosing && topics.some((topic) => topic instanceof RegExp)) this.#watchPatterns(topics)
   }
 
   #watchPatterns(topics: readonly (AnyTopic | RegExp)[]): void {
@@ -375,14 +376,14 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
     this.#patternTimer = clock.setTimer(PATTERN_INTERVAL_MS, () => {
       matchingTopics(this.#cluster, topics, this.#requestTimeoutMs).then(
         async (names) => {
-          if (this.#isClosed) return
+          if (this.#closing !== undefined) return
           if (this.#member !== undefined) this.#member.subscribe(names)
           else await this.#takeWholeTopics(names, this.#requestTimeoutMs)
           this.#memberDriver?.wake()
           this.#watchPatterns(topics)
         },
         (error: unknown) => {
-          if (this.#isClosed) return
+          if (this.#closing !== undefined) return
           logger.warn('topics could not be listed for the patterns of a consumer', { error: messageOf(error) })
           this.#watchPatterns(topics)
         },

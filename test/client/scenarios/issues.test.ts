@@ -106,7 +106,8 @@ describe('platformatic #326, kafkajs #1005, #353: concurrent sends that are ackn
         scenario.meddler.on({ api: 'Produce', times: 5, action: { do: 'cut after' } })
         const values = Array.from({ length: 20 }, (_, n) => `v${n}`)
         await Promise.all(values.map((value) => producer.send('t', { value })))
-        expect((await scenario.stored()).flat().toSorted()).toEqual(values.toSorted())
+        expect(new Set((await scenario.stored()).flat())).toEqual(new Set(values))
+        expect((await scenario.stored()).flat()).toHaveLength(values.length)
       },
       { partitions: 6 },
     )
