@@ -81,8 +81,10 @@ test('when all known nodes are gone, the bootstrap addresses lead to the new one
     await old.close()
     const fresh = await world.peer({ nodeId: 2, script: answerHeartbeats })
     bootstrap.nodes = [...fresh.nodes]
-    const { nodeId } = await cluster.call(ANY_HEARTBEAT, { timeoutMs: 10_000 })
-    expect([2, -1]).toContain(nodeId)
+    const toOld = { ...HEARTBEAT, destination: { kind: 'node', nodeId: 1 } } as const
+    expect((await errorOf(cluster.send(toOld))).code).toBe('CONNECTION_FAILED')
+    await world.sleep(2_000)
+    expect((await cluster.send(ANY_HEARTBEAT)).nodeId).toBe(2)
     expect(cluster.brokers().map((broker) => broker.nodeId)).toEqual([2])
   })
 })
@@ -165,6 +167,19 @@ test('a topic that answers pass over is not asked for in a tight loop', async ()
     const error = await errorOf(cluster.requireTopics(['t'], within(5_000)))
     expect(error).toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION', recovery: 'refresh' })
     expect(peer.asked.filter((name) => name === 'Metadata').length).toBeLessThan(70)
+  })
+})
+
+test('who waits for brokers and topics has them asked for once', async () => {
+  await inWorld(async (world) => {
+    const peer = await world.peer()
+    peer.topics.set('t', 1)
+    const cluster = world.cluster([peer])
+    await Promise.all([cluster.requireBrokers(within(1_000)), cluster.requireTopics(['t'], within(1_000))])
+    await world.sleep(5_000)
+    const asked = peer.requests.filter(({ api }) => api.name === 'Metadata').map(({ body }) => body.topics.length)
+    expect(asked.length).toBeLessThanOrEqual(2)
+    expect(asked.at(-1)).toBe(1)
   })
 })
 

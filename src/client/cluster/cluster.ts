@@ -217,7 +217,7 @@ export class Cluster {
           { ...(cause === undefined ? {} : { cause, recovery: cause.recovery }) },
         )
       }
-      this.#askFor(views.some((view) => view !== undefined && view.error !== undefined) ? 'all' : 'new')
+      this.#askForUnlessAsked(views.some((view) => view !== undefined && view.error !== undefined) ? 'all' : 'new')
       await this.#nextChange({ timeoutMs: leftMs, signal: options.signal })
     }
   }
@@ -251,7 +251,7 @@ export class Cluster {
           new KafkaError('REQUEST_TIMEOUT', `no broker answered within ${options.timeoutMs} ms`)
         )
       }
-      this.refresh()
+      this.#askForUnlessAsked('all')
       await this.#nextChange({ timeoutMs: leftMs, signal: options.signal })
     }
   }
@@ -327,6 +327,11 @@ export class Cluster {
     if (this.#metadataRequest === undefined) this.#scheduleMetadata()
   }
 
+  /** For those who wait: the answer to what has been asked will wake them. */
+  #askForUnlessAsked(need: 'new' | 'all'): void {
+    if (this.#metadataRequest === undefined) this.#askFor(need)
+  }
+
   #scheduleMetadata(): void {
     const nowMs = this.runtime.clock.monotonicMs()
     // Right after an answer asking again brings the same; new topics are worth it at once.
@@ -356,6 +361,7 @@ export class Cluster {
       if (this.#isClosed) return
       this.#metadataFailures = isOk ? 0 : this.#metadataFailures + 1
       if (!isOk) this.#metadataNeed = 'all'
+      else if (this.#metadataNeed === 'new' && !this.#hasUnknownTopics()) this.#metadataNeed = 'nothing'
       this.#notify()
       if (this.#metadataNeed !== 'nothing') this.#scheduleMetadata()
       else this.#scheduleNextAge()
