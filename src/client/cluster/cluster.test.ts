@@ -79,6 +79,7 @@ test('when all known nodes are gone, the bootstrap addresses lead to the new one
       body: { key: 'g', keyType: 0, coordinatorKeys: ['g'] },
     })
     await old.close()
+    await world.sleep(1)
     const fresh = await world.peer({ nodeId: 2, script: answerHeartbeats })
     bootstrap.nodes = [...fresh.nodes]
     const toOld = { ...HEARTBEAT, destination: { kind: 'node', nodeId: 1 } } as const
