@@ -33,13 +33,25 @@ export type { CommittedOffsets, OffsetToCommit } from './consumer/group-offsets.
 export type { HandlerContext, RecordBatch, RunOptions } from './consumer/run-loop.ts'
 export type { Assignment, AssignmentInput, Assignor, MemberSubscription } from './core/group/assignor.ts'
 export type { ResetTo } from './core/fetch/fetcher.ts'
-export type { Admin, AdminOptions } from './admin/admin.ts'
-export type { BrokerApi, ClusterDescription, FeatureDescription, UpdateFeatureOptions } from './admin/cluster.ts'
-export type { ConfigChange, ConfigEntry, ConfigResource } from './admin/configs.ts'
-export type { GroupLag, GroupOffset, PlannedReset, ResetTarget } from './admin/group-offsets.ts'
-export type { GroupDescription, GroupFilter, GroupListing, GroupMemberDescription } from './admin/groups.ts'
-export type { IsolationLevel, ListedOffset, OffsetSpec, WantedOffset } from './admin/offsets.ts'
-export type { NewTopic, PartitionDescription, TopicDescription, TopicListing, ValidateOnly } from './admin/topics.ts'
+export type { Admin, AdminOptions, BrokerApi, ClusterDescription, FeatureDescription } from './admin/admin.ts'
+export type { ListedOffset, OffsetSpec } from './admin/admin-call.ts'
+export type {
+  GroupDescription,
+  GroupLag,
+  GroupListing,
+  GroupMemberDescription,
+  GroupOffset,
+  PlannedReset,
+  ResetTarget,
+} from './admin/groups.ts'
+export type {
+  ConfigChange,
+  ConfigEntry,
+  ConfigResource,
+  NewTopic,
+  TopicDescription,
+  TopicListing,
+} from './admin/topics.ts'
 export type {
   AbortedHanging,
   ActiveProducer,

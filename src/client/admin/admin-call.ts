@@ -1,15 +1,15 @@
 /**
- * How single questions are asked, and those that go to all brokers: to whom, for how long, and which errors are worth asking
- * again for. Calls about several things at a time are in item-calls.ts.
+ * How admin requests are made: to whom, for how long, and which errors are worth asking again for. All admin files go through here.
+ *
+ * A method that is given several things asks for all of them, and rejects with the first error afterwards; the message says
+ * what it is about.
  */
+import { listOffsets } from '../../protocol/messages/list-offsets.ts'
 import type { ErrorCode } from '../../protocol/error-codes.ts'
-import { metadata } from '../../protocol/messages/metadata.ts'
 import type { Api, RequestDraftOf, ResponseOf } from '../../protocol/schema.ts'
-import { RequestFailure } from '../cluster/client-connection.ts'
 import type { Cluster, Reply } from '../cluster/cluster.ts'
-import { MetadataCache } from '../cluster/metadata-cache.ts'
-import type { CoreRequest, Destination, TopicView } from '../core/client-core.ts'
-import { brokerError, isRetriable, KafkaError, type RequestInfo } from '../errors.ts'
+import type { Destination, TopicView } from '../core/client-core.ts'
+import { brokerError, KafkaError, type RequestInfo } from '../errors.ts'
 import type { TopicPartition } from '../topic.ts'
 
 export interface AdminContext {
@@ -28,8 +28,45 @@ export interface AskOptions<A extends Api> {
   ) => { readonly code: ErrorCode; readonly about?: Partial<RequestInfo>; readonly detail?: string | null } | undefined
 }
 
+/** Rejects with the error of the answer. */
+export async function ask<A extends Api>(
+  { cluster, requestTimeoutMs, timeoutMs }: AdminContext,
+  destination: Destination,
+  api: A,
+  body: RequestDraftOf<A>,
+  { minVersion, maxVersion, errorOf }: AskOptions<A>,
+): Promise<Reply<A>> {
+  const failureOf = (response: ResponseOf<A>, broker: string): KafkaError | undefined => {
+    const found = errorOf(response)
+    if (found === undefined || found.code === 'NONE') return undefined
+    const request = { api: api.name, broker, ...found.about }
+    return brokerError(found.code, request, { detail: found.detail ?? null })
+  }
+  const reply = await cluster.call(
+    {
+      destination,
+      api,
+      body,
+      timeoutMs: requestTimeoutMs,
+      ...(minVersion === undefined ? {} : { minVersion }),
+      ...(maxVersion === undefined ? {} : { maxVersion }),
+    },
+    {
+      timeoutMs,
+      // A topic or group that is not there does not come to be by asking again.
+      retryOn: (response, broker) => {
+        const failure = failureOf(response, broker)
+        return failure !== undefined && !FINAL.has(failure.code as ErrorCode) ? failure : undefined
+      },
+    },
+  )
+  const failure = failureOf(reply.response, reply.broker)
+  if (failure !== undefined) throw failure
+  return reply
+}
+
 /** Retriable for a client that runs for hours, an answer for somebody who asked once. */
-export const FINAL_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'UNKNOWN_TOPIC_OR_PARTITION',
   'UNKNOWN_TOPIC_ID',
   'UNKNOWN_MEMBER_ID',
@@ -37,148 +74,13 @@ export const FINAL_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CORRUPT_MESSAGE',
 ])
 
-function failureOf<A extends Api>(
-  api: A,
-  { response, broker }: Pick<Reply<A>, 'response' | 'broker'>,
-  errorOf: AskOptions<A>['errorOf'],
-): KafkaError | undefined {
-  const found = errorOf(response)
-  if (found === undefined || found.code === 'NONE') return undefined
-  return brokerError(found.code, { api: api.name, broker, ...found.about }, { detail: found.detail ?? null })
-}
-
-function isWorthwhile(error: KafkaError): boolean {
-  return isRetriable(error) && !FINAL_CODES.has(error.code as ErrorCode)
-}
-
-function boundsOf<A extends Api>({ minVersion, maxVersion }: AskOptions<A>) {
-  return {
-    ...(minVersion === undefined ? {} : { minVersion }),
-    ...(maxVersion === undefined ? {} : { maxVersion }),
-  }
-}
-
-/** Rejects with the error of the answer. */
-export async function ask<A extends Api>(
-  { cluster, requestTimeoutMs, timeoutMs }: AdminContext,
-  destination: Destination,
-  api: A,
-  body: RequestDraftOf<A>,
-  options: AskOptions<A>,
-): Promise<Reply<A>> {
-  const reply = await cluster.call(
-    { destination, api, body, timeoutMs: requestTimeoutMs, ...boundsOf(options) },
-    {
-      timeoutMs,
-      // A topic or group that is not there does not come to be by asking again.
-      retryOn: (response, broker) => {
-        const failure = failureOf(api, { response, broker }, options.errorOf)
-        return failure !== undefined && isWorthwhile(failure) ? failure : undefined
-      },
-    },
-  )
-  const failure = failureOf(api, reply, options.errorOf)
-  if (failure !== undefined) throw failure
-  return reply
-}
-
-/**
- * Asks every broker. When one of them fails, all are asked anew, of those that are there by then: what the one had may have
- * moved to another, which did not have it when it was asked.
- */
-export async function askAllBrokers<A extends Api>(
-  context: AdminContext,
-  api: A,
-  body: RequestDraftOf<A>,
-  options: AskOptions<A>,
-): Promise<readonly Reply<A>[]> {
-  const { cluster, timeoutMs } = context
-  const { clock } = cluster.runtime
-  const deadlineMs = clock.monotonicMs() + timeoutMs
-  for (let attempt = 1; ; attempt += 1) {
-    const nodes = await allBrokers(context, Math.max(1, deadlineMs - clock.monotonicMs()))
-    const errors: KafkaError[] = []
-    const replies = await Promise.all(
-      nodes.map(async (nodeId) => {
-        const destination = { kind: 'node', nodeId } as const
-        try {
-          const reply = await tryOnce(context, { destination, api, body, ...boundsOf(options) }, deadlineMs)
-          const failure = failureOf(api, reply, options.errorOf)
-          if (failure === undefined) return reply
-          cluster.heed(failure, destination)
-          errors.push(failure)
-        } catch (reason) {
-          const error = reason instanceof RequestFailure ? reason.error : reason
-          if (!(error instanceof KafkaError)) throw error
-          errors.push(error)
-        }
-        return undefined
-      }),
-    )
-    const failure = errors.find((error) => !isWorthwhile(error)) ?? errors[0]
-    if (failure === undefined) return replies.flatMap((reply) => reply ?? [])
-    const pauseMs = cluster.backoffMs(attempt)
-    if (!isWorthwhile(failure) || clock.monotonicMs() + pauseMs >= deadlineMs) throw failure
-    await cluster.sleep(pauseMs)
-  }
-}
-
-/** One try, which ends at the deadline whatever it waits for. Rejects with RequestFailure or KafkaError. */
-export async function tryOnce<A extends Api>(
-  { cluster, requestTimeoutMs }: AdminContext,
-  request: Omit<CoreRequest<A>, 'id' | 'timeoutMs'>,
-  deadlineMs: number,
-): Promise<Reply<A>> {
-  const leftMs = Math.max(1, deadlineMs - cluster.runtime.clock.monotonicMs())
-  const isAnswered = new AbortController()
-  const limit = cluster.sleep(leftMs, isAnswered.signal).then((): never => {
-    throw new RequestFailure(new KafkaError('REQUEST_TIMEOUT', `${request.api.name}: no answer in time`), true)
-  })
-  const work = cluster.trySend({ ...request, timeoutMs: requestTimeoutMs })
-  // The one that ends later is no news any more.
-  for (const one of [limit, work]) one.catch(() => undefined)
-  try {
-    return await Promise.race([work, limit])
-  } finally {
-    isAnswered.abort()
-  }
-}
-
-/** Before version 4 asking for a topic may create it. */
-const METADATA_VERSION_MIN = 4
-
-/** What is known of each topic now: its partitions, or why there are none. */
-export async function viewsByName(
-  { cluster, requestTimeoutMs }: AdminContext,
-  names: readonly string[],
-  timeoutMs: number,
-): Promise<ReadonlyMap<string, TopicView>> {
-  if (names.length === 0) return new Map()
-  const { response } = await cluster.call(
-    {
-      destination: { kind: 'any' },
-      api: metadata,
-      minVersion: METADATA_VERSION_MIN,
-      body: { topics: names.map((name) => ({ name })), allowAutoTopicCreation: false },
-      timeoutMs: requestTimeoutMs,
-    },
-    {
-      timeoutMs,
-      retryOn: ({ errorCode }, broker) =>
-        errorCode === 'NONE' ? undefined : brokerError(errorCode, { api: metadata.name, broker }),
-    },
-  )
-  const cache = new MetadataCache()
-  cache.learn(response, new Set(names))
-  return new Map(names.flatMap((name) => [[name, cache.topic(name) as TopicView]]))
-}
-
-/** In the order of the names. Rejects with the error of one that is not there. */
 export async function topicViews(context: AdminContext, names: readonly string[]): Promise<readonly TopicView[]> {
-  const views = await viewsByName(context, names, context.timeoutMs)
+  const { cluster, timeoutMs } = context
+  const all = await cluster.listTopics({ timeoutMs })
+  const byName = new Map(all.map((view) => [view.name, view]))
   return names.map((name) => {
-    const view = views.get(name)
-    if (view === undefined || view.error?.code === 'UNKNOWN_TOPIC_OR_PARTITION')
+    const view = byName.get(name)
+    if (view === undefined)
       throw brokerError(
         'UNKNOWN_TOPIC_OR_PARTITION',
         { api: 'Metadata', topic: name },
@@ -189,16 +91,30 @@ export async function topicViews(context: AdminContext, names: readonly string[]
   })
 }
 
-/** Every broker that is known; waits until some are. */
-export async function allBrokers(
-  { cluster, timeoutMs: callTimeoutMs }: AdminContext,
-  timeoutMs = callTimeoutMs,
-): Promise<readonly number[]> {
-  await cluster.requireBrokers({ timeoutMs })
-  return cluster.brokers().map(({ nodeId }) => nodeId)
+/** Which of these partitions each broker leads. Rejects for one that is not there or has no leader now. */
+export async function byLeader<P extends TopicPartition>(
+  context: AdminContext,
+  partitions: readonly P[],
+): Promise<ReadonlyMap<number, readonly P[]>> {
+  const views = new Map(
+    (await topicViews(context, [...new Set(partitions.map(({ topic }) => topic))])).map((view) => [view.name, view]),
+  )
+  const leaders = new Map<number, P[]>()
+  for (const one of partitions) {
+    const found = views.get(one.topic)?.partitions[one.partition]
+    if (found === undefined) {
+      const detail = `topic ${one.topic} has no partition ${one.partition}`
+      throw brokerError('UNKNOWN_TOPIC_OR_PARTITION', { api: 'Metadata', ...one }, { detail })
+    }
+    if (found.leaderId === undefined)
+      throw brokerError('LEADER_NOT_AVAILABLE', { api: 'Metadata', topic: one.topic, partition: one.partition })
+    const known = leaders.get(found.leaderId)
+    if (known === undefined) leaders.set(found.leaderId, [one])
+    else known.push(one)
+  }
+  return leaders
 }
 
-/** For requests that name topics, and partitions in them. */
 export function byTopic<P extends TopicPartition>(
   partitions: readonly P[],
 ): readonly { readonly name: string; readonly all: readonly P[] }[] {
@@ -209,4 +125,108 @@ export function byTopic<P extends TopicPartition>(
     else known.push(one)
   }
   return [...topics].map(([name, all]) => ({ name, all }))
+}
+
+/** Every broker. */
+export async function allBrokers({ cluster, timeoutMs }: AdminContext): Promise<readonly number[]> {
+  await cluster.requireBrokers({ timeoutMs })
+  return cluster.brokers().map(({ nodeId }) => nodeId)
+}
+
+/** A named place in a log, or the first record that is not older. */
+export type OffsetSpec = 'earliest' | 'latest' | 'max-timestamp' | { readonly timestampMs: number }
+
+export interface ListedOffset extends TopicPartition {
+  /** `undefined`: no record is that young. */
+  readonly offset: number | undefined
+  readonly timestampMs: number | undefined
+  readonly leaderEpoch: number
+}
+
+const NAMED = { latest: -1, earliest: -2, 'max-timestamp': -3 } as const
+const MAX_TIMESTAMP_VERSION = 7
+
+/** In the order of `wanted`. A partition may be asked for more than once. */
+export async function offsetsOf(
+  context: AdminContext,
+  wanted: readonly (TopicPartition & { readonly at: OffsetSpec })[],
+  isolationLevel: 'read_committed' | 'read_uncommitted',
+): Promise<readonly ListedOffset[]> {
+  // One request must not name a partition twice.
+  const rounds: (typeof wanted)[number][][] = []
+  for (const one of wanted) {
+    const round = rounds.find(
+      (all) => !all.some(({ topic, partition }) => topic === one.topic && partition === one.partition),
+    )
+    if (round === undefined) rounds.push([one])
+    else round.push(one)
+  }
+  const found = new Map<(typeof wanted)[number], ListedOffset>()
+  await Promise.all(
+    rounds.map(async (round) => {
+      const answers = await Promise.all(
+        [...(await byLeader(context, round))].map(([nodeId, all]) => askOffsets(context, nodeId, all, isolationLevel)),
+      )
+      const byKey = new Map(answers.flat().map((one) => [`${one.topic}/${one.partition}`, one]))
+      for (const one of round) {
+        const answer = byKey.get(`${one.topic}/${one.partition}`)
+        if (answer !== undefined) found.set(one, answer)
+      }
+    }),
+  )
+  return wanted.map(
+    (one) =>
+      found.get(one) ?? {
+        topic: one.topic,
+        partition: one.partition,
+        offset: undefined,
+        timestampMs: undefined,
+        leaderEpoch: -1,
+      },
+  )
+}
+
+async function askOffsets(
+  context: AdminContext,
+  nodeId: number,
+  wanted: readonly (TopicPartition & { readonly at: OffsetSpec })[],
+  isolationLevel: 'read_committed' | 'read_uncommitted',
+): Promise<readonly ListedOffset[]> {
+  const { response } = await ask(
+    context,
+    { kind: 'node', nodeId },
+    listOffsets,
+    {
+      replicaId: -1,
+      isolationLevel: isolationLevel === 'read_committed' ? 1 : 0,
+      topics: byTopic(wanted).map(({ name, all }) => ({
+        name,
+        partitions: all.map(({ partition, at }) => ({
+          partitionIndex: partition,
+          timestamp: typeof at === 'object' ? at.timestampMs : NAMED[at],
+        })),
+      })),
+      timeoutMs: context.requestTimeoutMs,
+    },
+    {
+      ...(wanted.some(({ at }) => at === 'max-timestamp') ? { minVersion: MAX_TIMESTAMP_VERSION } : {}),
+      errorOf: (answer) => {
+        for (const { name, partitions } of answer.topics) {
+          const failed = partitions.find(({ errorCode }) => errorCode !== 'NONE')
+          if (failed !== undefined)
+            return { code: failed.errorCode, about: { topic: name, partition: failed.partitionIndex } }
+        }
+        return undefined
+      },
+    },
+  )
+  return response.topics.flatMap(({ name, partitions }) =>
+    partitions.map(({ partitionIndex, offset, timestamp, leaderEpoch }) => ({
+      topic: name,
+      partition: partitionIndex,
+      offset: offset < 0 ? undefined : offset,
+      timestampMs: timestamp < 0 ? undefined : timestamp,
+      leaderEpoch,
+    })),
+  )
 }

@@ -1,61 +1,54 @@
 /**
  * What users hold to look at a cluster and to change it. Each method is one question or one change; how it is asked is in the
- * file of its subject (topics.ts, configs.ts, offsets.ts, groups.ts, group-offsets.ts, cluster.ts, transactions.ts).
+ * file of its subject (topics.ts, groups.ts, transactions.ts).
  *
  * Methods reject with KafkaError. Requests that meet a broker which does not lead, coordinate or control (any more) are repeated
- * elsewhere until `timeoutMs` is over. A method that is given several things does all it can: when some of them fail it
- * rejects at the end with the code of the first, and `cause` is an AggregateError of one KafkaError for each, whose `request`
- * says what it is about. The rest has been done.
+ * elsewhere until `timeoutMs` is over.
  */
+import { apiVersions } from '../../protocol/messages/api-versions.ts'
+import { describeCluster } from '../../protocol/messages/describe-cluster.ts'
+import { updateFeatures } from '../../protocol/messages/update-features.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { OffsetToCommit } from '../consumer/group-offsets.ts'
 import { checkOptions, defineOptions, type GivenOptions, number } from '../options.ts'
 import type { TopicPartition } from '../topic.ts'
-import { type AdminContext, topicViews } from './admin-call.ts'
 import {
-  apiVersionsOf,
-  type BrokerApi,
-  type ClusterDescription,
-  describeClusterOf,
-  describeFeaturesOf,
-  type FeatureDescription,
-  updateFeatureOf,
-  type UpdateFeatureOptions,
-} from './cluster.ts'
-import {
-  alterConfigsOf,
-  type ConfigChange,
-  type ConfigEntry,
-  type ConfigResource,
-  describeConfigsOf,
-} from './configs.ts'
+  type AdminContext,
+  allBrokers,
+  ask,
+  type ListedOffset,
+  offsetsOf,
+  type OffsetSpec,
+  topicViews,
+} from './admin-call.ts'
+import type { GroupDescription, GroupLag, GroupListing, GroupOffset, PlannedReset, ResetTarget } from './groups.ts'
 import {
   alterGroupOffsetsOf,
   deleteGroupOffsetsOf,
-  type GroupLag,
-  groupLagOf,
-  type GroupOffset,
-  groupOffsetsOf,
-  type PlannedReset,
-  resetGroupOffsetsOf,
-  type ResetTarget,
-} from './group-offsets.ts'
-import {
   deleteGroupsOf,
   describeGroupOf,
-  type GroupDescription,
-  type GroupFilter,
-  type GroupListing,
+  groupLagOf,
+  groupOffsetsOf,
   listGroupsOf,
   removeMembersOf,
+  resetGroupOffsetsOf,
 } from './groups.ts'
-import { type IsolationLevel, type ListedOffset, offsetsOf, type WantedOffset } from './offsets.ts'
-import type { NewTopic, TopicDescription, TopicListing, ValidateOnly } from './topics.ts'
+import type {
+  ConfigChange,
+  ConfigEntry,
+  ConfigResource,
+  NewTopic,
+  TopicDescription,
+  TopicListing,
+  ValidateOnly,
+} from './topics.ts'
 import {
+  alterConfigsOf,
   createPartitionsOf,
   createTopicsOf,
   deleteRecordsOf,
   deleteTopicsOf,
+  describeConfigsOf,
   describeTopicsOf,
   listTopicsOf,
 } from './topics.ts'
@@ -94,6 +87,31 @@ export const adminOptions = defineOptions({
   }),
 })
 export type AdminOptions = GivenOptions<typeof adminOptions>
+
+export interface ClusterDescription {
+  readonly clusterId: string
+  readonly controllerId: number | undefined
+  readonly brokers: readonly {
+    readonly nodeId: number
+    readonly host: string
+    readonly port: number
+    readonly rack: string | null
+  }[]
+}
+
+export interface FeatureDescription {
+  readonly name: string
+  /** What is in force; 0: not finalized. */
+  readonly level: number
+  readonly minSupported: number
+  readonly maxSupported: number
+}
+
+export interface BrokerApi {
+  readonly apiKey: number
+  readonly minVersion: number
+  readonly maxVersion: number
+}
 
 /** After the largest timeout that brokers allow by default, a transaction is no longer just slow. */
 const HANGING_AFTER_MS = 15 * MINUTE_MS
@@ -140,8 +158,8 @@ export class Admin implements AsyncDisposable {
 
   /** With read_committed 'latest' is the last stable offset. */
   listOffsets(
-    wanted: readonly WantedOffset[],
-    options: { readonly isolationLevel?: IsolationLevel } = {},
+    wanted: readonly (TopicPartition & { readonly at: OffsetSpec })[],
+    options: { readonly isolationLevel?: 'read_committed' | 'read_uncommitted' } = {},
   ): Promise<readonly ListedOffset[]> {
     return offsetsOf(this.#context, wanted, options.isolationLevel ?? 'read_committed')
   }
@@ -156,9 +174,9 @@ export class Admin implements AsyncDisposable {
 
   // Groups
 
-  /** Of all brokers. */
-  listGroups(filter: GroupFilter = {}): Promise<readonly GroupListing[]> {
-    return listGroupsOf(this.#context, filter)
+  /** @param options.states  'Stable', 'Empty' …; all unless given */
+  listGroups(options: { readonly states?: readonly string[] } = {}): Promise<readonly GroupListing[]> {
+    return listGroupsOf(this.#context, options.states ?? [])
   }
 
   describeGroup(groupId: string): Promise<GroupDescription> {
@@ -212,22 +230,78 @@ export class Admin implements AsyncDisposable {
 
   // Cluster
 
-  describeCluster(): Promise<ClusterDescription> {
-    return describeClusterOf(this.#context)
+  async describeCluster(): Promise<ClusterDescription> {
+    const { cluster } = this.#context
+    await allBrokers(this.#context)
+    if (cluster.view.apiVersionEverywhere(describeCluster) === undefined) {
+      // Kafka before 2.8.
+      return { clusterId: cluster.clusterId ?? '', controllerId: cluster.controllerId, brokers: cluster.brokers() }
+    }
+    const { response } = await ask(
+      this.#context,
+      { kind: 'any' },
+      describeCluster,
+      {},
+      { errorOf: ({ errorCode, errorMessage }) => ({ code: errorCode, detail: errorMessage }) },
+    )
+    return {
+      clusterId: response.clusterId,
+      controllerId: response.controllerId < 0 ? undefined : response.controllerId,
+      brokers: response.brokers
+        .map(({ brokerId, host, port, rack }) => ({ nodeId: brokerId, host, port, rack }))
+        .toSorted((a, b) => a.nodeId - b.nodeId),
+    }
   }
 
-  describeFeatures(): Promise<readonly FeatureDescription[]> {
-    return describeFeaturesOf(this.#context)
+  async describeFeatures(): Promise<readonly FeatureDescription[]> {
+    const { response } = await this.#askVersions({ kind: 'any' })
+    const levels = new Map(response.finalizedFeatures.map(({ name, maxVersionLevel }) => [name, maxVersionLevel]))
+    const supported = new Map(response.supportedFeatures.map((feature) => [feature.name, feature]))
+    return [...new Set([...supported.keys(), ...levels.keys()])].toSorted().map((name) => ({
+      name,
+      level: levels.get(name) ?? 0,
+      minSupported: supported.get(name)?.minVersion ?? 0,
+      maxSupported: supported.get(name)?.maxVersion ?? 0,
+    }))
   }
 
-  /** Switches a feature of the whole cluster, such as 'transaction.version', to another level; clients follow while they run. */
-  updateFeature(name: string, level: number, options: UpdateFeatureOptions = {}): Promise<void> {
-    return updateFeatureOf(this.#context, name, level, options)
+  /**
+   * Switches a feature of the whole cluster, such as 'transaction.version', to another level; clients follow while they run.
+   * @param options.mode  'safe-downgrade' goes back only if nothing is lost
+   */
+  async updateFeature(
+    name: string,
+    level: number,
+    options: ValidateOnly & { readonly mode?: 'upgrade' | 'safe-downgrade' | 'unsafe-downgrade' } = {},
+  ): Promise<void> {
+    const { mode = 'upgrade', validateOnly = false } = options
+    const upgradeType = { upgrade: 1, 'safe-downgrade': 2, 'unsafe-downgrade': 3 }[mode]
+    await ask(
+      this.#context,
+      { kind: 'controller' },
+      updateFeatures,
+      {
+        timeoutMs: this.#context.requestTimeoutMs,
+        featureUpdates: [{ feature: name, maxVersionLevel: level, allowDowngrade: mode !== 'upgrade', upgradeType }],
+        validateOnly,
+      },
+      {
+        ...(validateOnly ? { minVersion: 1 } : {}),
+        errorOf: ({ errorCode, errorMessage, results }) => {
+          const failed = results.find((result) => result.errorCode !== 'NONE')
+          return errorCode === 'NONE'
+            ? failed && { code: failed.errorCode, detail: failed.errorMessage }
+            : { code: errorCode, detail: errorMessage }
+        },
+      },
+    )
   }
 
   /** What each broker speaks, by node id. */
-  apiVersions(): Promise<ReadonlyMap<number, readonly BrokerApi[]>> {
-    return apiVersionsOf(this.#context)
+  async apiVersions(): Promise<ReadonlyMap<number, readonly BrokerApi[]>> {
+    const nodes = await allBrokers(this.#context)
+    const answers = await Promise.all(nodes.map((nodeId) => this.#askVersions({ kind: 'node', nodeId })))
+    return new Map(answers.map(({ response, nodeId }) => [nodeId, response.apiKeys]))
   }
 
   // Transactions and producers
@@ -277,5 +351,16 @@ export class Admin implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  #askVersions(destination: { readonly kind: 'any' } | { readonly kind: 'node'; readonly nodeId: number }) {
+    const { softwareVersion } = this.#context.cluster.options
+    return ask(
+      this.#context,
+      destination,
+      apiVersions,
+      { clientSoftwareName: 'semel', clientSoftwareVersion: softwareVersion },
+      { errorOf: ({ errorCode }) => ({ code: errorCode }) },
+    )
   }
 }

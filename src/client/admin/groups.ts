@@ -1,4 +1,4 @@
-/** Consumer groups and their members, as an admin sees them. Where groups are is in group-offsets.ts. */
+/** Consumer groups and their offsets, as an admin sees them. */
 import { DecodeError } from '../../base/bytes.ts'
 import { decodeRecord } from '../../protocol/codec.ts'
 import { consumerProtocolAssignment } from '../../protocol/messages/consumer-protocol-assignment.ts'
@@ -6,10 +6,12 @@ import { deleteGroups } from '../../protocol/messages/delete-groups.ts'
 import { describeGroups } from '../../protocol/messages/describe-groups.ts'
 import { leaveGroup } from '../../protocol/messages/leave-group.ts'
 import { listGroups } from '../../protocol/messages/list-groups.ts'
+import { offsetDelete } from '../../protocol/messages/offset-delete.ts'
+import { offsetFetch } from '../../protocol/messages/offset-fetch.ts'
+import { commitOffsets, type OffsetToCommit } from '../consumer/group-offsets.ts'
 import { KafkaError } from '../errors.ts'
-import type { TopicPartition } from '../topic.ts'
-import { type AdminContext, ask, askAllBrokers, FINAL_CODES } from './admin-call.ts'
-import { askForEach, toGroupCoordinators } from './item-calls.ts'
+import type { OffsetAndMetadata, TopicPartition } from '../topic.ts'
+import { type AdminContext, allBrokers, ask, byTopic, offsetsOf, topicViews } from './admin-call.ts'
 
 export interface GroupListing {
   readonly groupId: string
@@ -34,30 +36,52 @@ export interface GroupDescription {
   readonly members: readonly GroupMemberDescription[]
 }
 
-export interface GroupFilter {
-  /** 'Stable', 'Empty' …; needs Kafka 2.6. */
-  readonly states?: readonly string[]
-  /** 'classic', 'consumer' …; needs Kafka 3.8. */
-  readonly types?: readonly string[]
+export interface GroupOffset extends TopicPartition, OffsetAndMetadata {}
+
+export interface GroupLag extends TopicPartition {
+  /** `undefined`: nothing was committed. */
+  readonly committed: number | undefined
+  readonly logStartOffset: number
+  readonly lastStableOffset: number
+  readonly highWatermark: number
+  /** Offsets from the committed one, or the first there is, to the last stable one. */
+  readonly lag: number
+  /** Offsets that wait for open transactions. */
+  readonly blocked: number
 }
 
-const BY_STATE_VERSION = 4
-const BY_TYPE_VERSION = 5
+/** Where a group is to go on. */
+export type ResetTarget =
+  | 'earliest'
+  | 'latest'
+  | { readonly offset: number }
+  | { readonly timestampMs: number }
+  | { readonly shiftBy: number }
 
-export function coordinatorOf(groupId: string) {
+export interface PlannedReset extends TopicPartition {
+  readonly from: number | undefined
+  readonly to: number
+}
+
+const NO_OFFSET = -1
+const BY_NAME_VERSION = 9
+
+function coordinatorOf(groupId: string) {
   return { kind: 'coordinator', of: 'group', key: groupId } as const
 }
 
-export async function listGroupsOf(
-  context: AdminContext,
-  { states = [], types = [] }: GroupFilter,
-): Promise<readonly GroupListing[]> {
-  const minVersion = types.length > 0 ? BY_TYPE_VERSION : states.length > 0 ? BY_STATE_VERSION : 0
-  const answers = await askAllBrokers(
-    context,
-    listGroups,
-    { statesFilter: states, typesFilter: types },
-    { minVersion, errorOf: ({ errorCode }) => ({ code: errorCode }) },
+export async function listGroupsOf(context: AdminContext, states: readonly string[]): Promise<readonly GroupListing[]> {
+  const brokers = await allBrokers(context)
+  const answers = await Promise.all(
+    brokers.map((nodeId) =>
+      ask(
+        context,
+        { kind: 'node', nodeId },
+        listGroups,
+        { statesFilter: states },
+        { ...(states.length > 0 ? { minVersion: 4 } : {}), errorOf: ({ errorCode }) => ({ code: errorCode }) },
+      ),
+    ),
   )
   return answers
     .flatMap(({ response }) => response.groups)
@@ -116,16 +140,180 @@ function partitionsOf(assignment: Uint8Array): readonly TopicPartition[] {
 }
 
 export async function deleteGroupsOf(context: AdminContext, groupIds: readonly string[]): Promise<void> {
-  await askForEach(context, groupIds, toGroupCoordinators, {
-    api: deleteGroups,
-    finalCodes: FINAL_CODES,
-    doneCodes: new Set(['GROUP_ID_NOT_FOUND']),
-    keyOf: (groupId) => groupId,
-    about: (groupId) => ({ groupId }),
-    body: (all) => ({ groupsNames: all }),
-    outcomes: ({ results }) =>
-      results.map(({ groupId, errorCode }) => ({ key: groupId, code: errorCode, value: undefined })),
+  await Promise.all(
+    groupIds.map((groupId) =>
+      ask(
+        context,
+        coordinatorOf(groupId),
+        deleteGroups,
+        { groupsNames: [groupId] },
+        { errorOf: ({ results: [first] }) => first && { code: first.errorCode, about: { groupId } } },
+      ),
+    ),
+  )
+}
+
+/** All partitions that have one. @param requireStable  waits for transactions that hold other offsets of the group */
+export async function groupOffsetsOf(
+  context: AdminContext,
+  groupId: string,
+  requireStable: boolean,
+): Promise<readonly GroupOffset[]> {
+  const { response } = await ask(
+    context,
+    coordinatorOf(groupId),
+    offsetFetch,
+    { groupId, topics: null, groups: [{ groupId, topics: null }], requireStable },
+    {
+      minVersion: 2,
+      maxVersion: BY_NAME_VERSION,
+      errorOf: (answer) => {
+        const code = answer.groups[0]?.errorCode ?? answer.errorCode
+        if (code !== 'NONE') return { code, about: { groupId } }
+        for (const { name, partitions } of answer.groups[0]?.topics ?? answer.topics) {
+          const failed = partitions.find(({ errorCode }) => errorCode !== 'NONE')
+          if (failed !== undefined)
+            return { code: failed.errorCode, about: { groupId, topic: name, partition: failed.partitionIndex } }
+        }
+        return undefined
+      },
+    },
+  )
+  return (response.groups[0]?.topics ?? response.topics).flatMap(({ name, partitions }) =>
+    partitions.flatMap(({ partitionIndex, committedOffset, committedLeaderEpoch, metadata }) =>
+      committedOffset === NO_OFFSET
+        ? []
+        : [
+            {
+              topic: name,
+              partition: partitionIndex,
+              offset: committedOffset,
+              leaderEpoch: committedLeaderEpoch,
+              ...(metadata === null || metadata === '' ? {} : { metadata }),
+            },
+          ],
+    ),
+  )
+}
+
+/** The group must have no members, or they go on where they are. */
+export async function alterGroupOffsetsOf(
+  context: AdminContext,
+  groupId: string,
+  offsets: readonly OffsetToCommit[],
+): Promise<void> {
+  const { cluster, requestTimeoutMs, timeoutMs } = context
+  const group = { groupId, generationId: -1, memberId: '', groupInstanceId: null }
+  await commitOffsets(cluster, group, offsets, { requestTimeoutMs, timeoutMs })
+}
+
+/**
+ * @param partitions  of which; all that have a committed offset when none are given, or all of the topics named
+ * @param isDryRun  plans, and changes nothing
+ */
+export async function resetGroupOffsetsOf(
+  context: AdminContext,
+  groupId: string,
+  target: ResetTarget,
+  partitions: readonly (TopicPartition | { readonly topic: string })[],
+  isDryRun: boolean,
+): Promise<readonly PlannedReset[]> {
+  const committed = await groupOffsetsOf(context, groupId, true)
+  const chosen = partitions.length === 0 ? committed : await expand(context, partitions)
+  const isNamed = typeof target === 'string'
+  const [earliest, latest, found] = await Promise.all([
+    offsetsOf(
+      context,
+      chosen.map((one) => ({ ...one, at: 'earliest' as const })),
+      'read_committed',
+    ),
+    offsetsOf(
+      context,
+      chosen.map((one) => ({ ...one, at: 'latest' as const })),
+      'read_committed',
+    ),
+    !isNamed && 'timestampMs' in target
+      ? offsetsOf(
+          context,
+          chosen.map((one) => ({ ...one, at: target })),
+          'read_committed',
+        )
+      : [],
+  ])
+  const plan = chosen.map(({ topic, partition }, index): PlannedReset => {
+    const from = committed.find((one) => one.topic === topic && one.partition === partition)?.offset
+    const first = earliest[index]?.offset ?? 0
+    const last = latest[index]?.offset ?? first
+    const clamp = (offset: number): number => Math.min(last, Math.max(first, offset))
+    if (target === 'earliest') return { topic, partition, from, to: first }
+    if (target === 'latest') return { topic, partition, from, to: last }
+    if ('offset' in target) return { topic, partition, from, to: clamp(target.offset) }
+    if ('shiftBy' in target) return { topic, partition, from, to: clamp((from ?? first) + target.shiftBy) }
+    return { topic, partition, from, to: found[index]?.offset ?? last }
   })
+  if (!isDryRun && plan.length > 0) {
+    const description = await describeGroupOf(context, groupId).catch((error: unknown) => {
+      if (error instanceof KafkaError && error.code === 'GROUP_ID_NOT_FOUND') return undefined
+      throw error
+    })
+    if (description !== undefined && description.members.length > 0) {
+      throw new KafkaError(
+        'NON_EMPTY_GROUP',
+        `group ${groupId} has ${description.members.length} members, which would go on where they are; stop them first`,
+        { request: { api: 'OffsetCommit', groupId } },
+      )
+    }
+    await alterGroupOffsetsOf(
+      context,
+      groupId,
+      plan.map(({ topic, partition, to }) => ({ topic, partition, offset: to })),
+    )
+  }
+  return plan
+}
+
+async function expand(
+  context: AdminContext,
+  partitions: readonly (TopicPartition | { readonly topic: string })[],
+): Promise<readonly TopicPartition[]> {
+  const views = new Map(
+    (await topicViews(context, [...new Set(partitions.map(({ topic }) => topic))])).map((view) => [view.name, view]),
+  )
+  return partitions.flatMap((one) =>
+    'partition' in one
+      ? [one]
+      : (views.get(one.topic)?.partitions ?? []).map(({ partition }) => ({ topic: one.topic, partition })),
+  )
+}
+
+export async function deleteGroupOffsetsOf(
+  context: AdminContext,
+  groupId: string,
+  partitions: readonly TopicPartition[],
+): Promise<void> {
+  await ask(
+    context,
+    coordinatorOf(groupId),
+    offsetDelete,
+    {
+      groupId,
+      topics: byTopic(partitions).map(({ name, all }) => ({
+        name,
+        partitions: all.map(({ partition }) => ({ partitionIndex: partition })),
+      })),
+    },
+    {
+      errorOf: (answer) => {
+        if (answer.errorCode !== 'NONE') return { code: answer.errorCode, about: { groupId } }
+        for (const { name, partitions: all } of answer.topics) {
+          const failed = all.find(({ errorCode }) => errorCode !== 'NONE')
+          if (failed !== undefined)
+            return { code: failed.errorCode, about: { groupId, topic: name, partition: failed.partitionIndex } }
+        }
+        return undefined
+      },
+    },
+  )
 }
 
 export async function removeMembersOf(
@@ -160,4 +348,49 @@ export async function removeMembersOf(
       },
     },
   )
+}
+
+/** Of everything the group has committed, or is assigned. */
+export async function groupLagOf(context: AdminContext, groupId: string): Promise<readonly GroupLag[]> {
+  const [offsets, description] = await Promise.all([
+    groupOffsetsOf(context, groupId, false),
+    describeGroupOf(context, groupId).catch((error: unknown) => {
+      if (error instanceof KafkaError && error.code === 'GROUP_ID_NOT_FOUND') return undefined
+      throw error
+    }),
+  ])
+  const assigned = description?.members.flatMap(({ partitions }) => partitions) ?? []
+  const all = new Map(
+    [...offsets, ...assigned].map(({ topic, partition }) => [`${topic}/${partition}`, { topic, partition }]),
+  )
+  const existing = new Set((await context.cluster.listTopics({ timeoutMs: context.timeoutMs })).map(({ name }) => name))
+  const partitions = [...all.values()].filter(({ topic }) => existing.has(topic))
+  const [start, stable, end] = await Promise.all([
+    offsetsOf(
+      context,
+      partitions.map((one) => ({ ...one, at: 'earliest' as const })),
+      'read_uncommitted',
+    ),
+    offsetsOf(
+      context,
+      partitions.map((one) => ({ ...one, at: 'latest' as const })),
+      'read_committed',
+    ),
+    offsetsOf(
+      context,
+      partitions.map((one) => ({ ...one, at: 'latest' as const })),
+      'read_uncommitted',
+    ),
+  ])
+  return partitions
+    .map(({ topic, partition }, index) => {
+      const committed = offsets.find((one) => one.topic === topic && one.partition === partition)?.offset
+      const logStartOffset = start[index]?.offset ?? 0
+      const lastStableOffset = stable[index]?.offset ?? 0
+      const highWatermark = end[index]?.offset ?? 0
+      const lag = Math.max(0, lastStableOffset - (committed ?? logStartOffset))
+      const blocked = Math.max(0, highWatermark - lastStableOffset)
+      return { topic, partition, committed, logStartOffset, lastStableOffset, highWatermark, lag, blocked }
+    })
+    .toSorted((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1))
 }

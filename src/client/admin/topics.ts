@@ -1,14 +1,12 @@
-/** Topics, their partitions and records, as an admin sees them. */
+/** Topics, their partitions, settings and records, as an admin sees them. */
 import { createPartitions } from '../../protocol/messages/create-partitions.ts'
 import { createTopics } from '../../protocol/messages/create-topics.ts'
 import { deleteRecords } from '../../protocol/messages/delete-records.ts'
 import { deleteTopics } from '../../protocol/messages/delete-topics.ts'
-import { describeTopicPartitions } from '../../protocol/messages/describe-topic-partitions.ts'
-import type { ResponseOf } from '../../protocol/schema.ts'
-import { brokerError, KafkaError } from '../errors.ts'
+import { describeConfigs } from '../../protocol/messages/describe-configs.ts'
+import { incrementalAlterConfigs } from '../../protocol/messages/incremental-alter-configs.ts'
 import type { TopicPartition } from '../topic.ts'
-import { type AdminContext, allBrokers, ask, byTopic, FINAL_CODES, topicViews } from './admin-call.ts'
-import { askForEach, LEADER_FINAL_CODES, partitionKey, toController, toLeaders } from './item-calls.ts'
+import { type AdminContext, ask, byLeader, byTopic, topicViews } from './admin-call.ts'
 
 export interface NewTopic {
   readonly topic: string
@@ -27,19 +25,32 @@ export interface TopicListing {
   readonly partitions: number
 }
 
-export interface PartitionDescription {
-  readonly partition: number
-  /** `undefined`: no leader at the moment. */
-  readonly leaderId: number | undefined
-  readonly leaderEpoch: number
-  readonly replicaIds: readonly number[]
-  readonly inSyncReplicaIds: readonly number[]
-  /** Not in sync, and may lead all the same without a loss (KIP-966); `undefined` where the brokers do not tell. */
-  readonly eligibleReplicaIds: readonly number[] | undefined
+export interface TopicDescription extends TopicListing {
+  readonly layout: readonly {
+    readonly partition: number
+    readonly leaderId: number | undefined
+    readonly leaderEpoch: number
+    readonly replicaIds: readonly number[]
+    readonly inSyncReplicaIds: readonly number[]
+  }[]
 }
 
-export interface TopicDescription extends TopicListing {
-  readonly layout: readonly PartitionDescription[]
+export type ConfigResource = { readonly topic: string } | { readonly broker: number | 'all' }
+
+export interface ConfigEntry {
+  readonly name: string
+  /** `null` when it is secret. */
+  readonly value: string | null
+  readonly source: 'topic' | 'broker' | 'all-brokers' | 'file' | 'default' | 'other'
+  readonly isReadOnly: boolean
+  readonly isSensitive: boolean
+}
+
+export interface ConfigChange {
+  readonly name: string
+  /** `append` and `subtract` are for lists; `delete` goes back to the default. */
+  readonly operation: 'set' | 'delete' | 'append' | 'subtract'
+  readonly value?: string
 }
 
 export interface ValidateOnly {
@@ -48,24 +59,24 @@ export interface ValidateOnly {
 }
 
 const AS_CONFIGURED = -1
+const RESOURCE_TOPIC = 2
+const RESOURCE_BROKER = 4
+const OPERATIONS = { set: 0, delete: 1, append: 2, subtract: 3 } as const
+const SOURCES: readonly ConfigEntry['source'][] = ['other', 'topic', 'broker', 'all-brokers', 'file', 'default']
 const TO_HIGH_WATERMARK = -1
 const BY_ID_VERSION = 6
-const NO_LEADER = -1
-/** Above what clusters have; a broker that never ends its pages is given up. */
-const PAGES_MAX = 10_000
 
 export async function createTopicsOf(
   context: AdminContext,
   topics: readonly NewTopic[],
   { validateOnly = false }: ValidateOnly,
 ): Promise<void> {
-  await askForEach(context, topics, toController(context), {
-    api: createTopics,
-    finalCodes: FINAL_CODES,
-    keyOf: ({ topic }) => topic,
-    about: ({ topic }) => ({ topic }),
-    body: (all) => ({
-      topics: all.map(({ topic, partitions, replicationFactor, assignments, configs = {} }) => ({
+  await ask(
+    context,
+    { kind: 'controller' },
+    createTopics,
+    {
+      topics: topics.map(({ topic, partitions, replicationFactor, assignments, configs = {} }) => ({
         name: topic,
         numPartitions: partitions ?? AS_CONFIGURED,
         replicationFactor: replicationFactor ?? AS_CONFIGURED,
@@ -74,43 +85,46 @@ export async function createTopicsOf(
       })),
       timeoutMs: context.requestTimeoutMs,
       validateOnly,
-    }),
-    outcomes: (response) =>
-      response.topics.map(({ name, errorCode, errorMessage }) => ({
-        key: name,
-        code: errorCode,
-        detail: errorMessage,
-        value: undefined,
-      })),
-  })
+    },
+    {
+      errorOf: (response) => {
+        const failed = response.topics.find(({ errorCode }) => errorCode !== 'NONE')
+        return failed && { code: failed.errorCode, about: { topic: failed.name }, detail: failed.errorMessage }
+      },
+    },
+  )
 }
 
-type TopicToDelete = string | { readonly topicId: string }
-
-export async function deleteTopicsOf(context: AdminContext, topics: readonly TopicToDelete[]): Promise<void> {
-  const hasIds = topics.some((topic) => typeof topic !== 'string')
-  const keyOfId = (topicId: string): string => `id ${topicId}`
-  await askForEach(context, topics, toController(context), {
-    api: deleteTopics,
-    ...(hasIds ? { minVersion: BY_ID_VERSION } : {}),
-    finalCodes: FINAL_CODES,
-    doneCodes: new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID']),
-    keyOf: (topic) => (typeof topic === 'string' ? topic : keyOfId(topic.topicId)),
-    about: (topic) => ({ topic: typeof topic === 'string' ? topic : topic.topicId }),
-    body: (all) => ({
-      topics: all.map((topic) =>
+export async function deleteTopicsOf(
+  context: AdminContext,
+  topics: readonly (string | { readonly topicId: string })[],
+): Promise<void> {
+  const names = topics.flatMap((topic) => (typeof topic === 'string' ? [topic] : []))
+  await ask(
+    context,
+    { kind: 'controller' },
+    deleteTopics,
+    {
+      topics: topics.map((topic) =>
         typeof topic === 'string' ? { name: topic } : { name: null, topicId: topic.topicId },
       ),
-      topicNames: all.flatMap((topic) => (typeof topic === 'string' ? [topic] : [])),
+      topicNames: names,
       timeoutMs: context.requestTimeoutMs,
-    }),
-    // By whichever of the two it was asked.
-    outcomes: ({ responses }) =>
-      responses.flatMap(({ name, topicId, errorCode, errorMessage }) => {
-        const outcome = { code: errorCode, detail: errorMessage, value: undefined }
-        return [...(name === null ? [] : [{ key: name, ...outcome }]), { key: keyOfId(topicId), ...outcome }]
-      }),
-  })
+    },
+    {
+      ...(names.length === topics.length ? {} : { minVersion: BY_ID_VERSION }),
+      errorOf: (response) => {
+        const failed = response.responses.find(({ errorCode }) => errorCode !== 'NONE')
+        return (
+          failed && {
+            code: failed.errorCode,
+            about: { topic: failed.name ?? failed.topicId },
+            detail: failed.errorMessage,
+          }
+        )
+      },
+    },
+  )
 }
 
 export async function listTopicsOf({ cluster, timeoutMs }: AdminContext): Promise<readonly TopicListing[]> {
@@ -125,71 +139,18 @@ export async function listTopicsOf({ cluster, timeoutMs }: AdminContext): Promis
     .toSorted((a, b) => (a.topic < b.topic ? -1 : 1))
 }
 
-/** In the order of the names. By DescribeTopicPartitions where all brokers have it, else by Metadata. */
 export async function describeTopicsOf(
   context: AdminContext,
   topics: readonly string[],
 ): Promise<readonly TopicDescription[]> {
-  await allBrokers(context)
-  if (topics.length > 0 && context.cluster.view.apiVersionEverywhere(describeTopicPartitions) !== undefined) {
-    return describeByPages(context, topics)
-  }
   const views = await topicViews(context, topics)
   return views.map(({ name, topicId, isInternal, partitions }) => ({
     topic: name,
     topicId,
     isInternal,
     partitions: partitions.length,
-    layout: partitions.map((one) => ({ ...one, eligibleReplicaIds: undefined })),
+    layout: partitions,
   }))
-}
-
-async function describeByPages(context: AdminContext, names: readonly string[]): Promise<readonly TopicDescription[]> {
-  const found = new Map<string, TopicDescription & { readonly layout: PartitionDescription[] }>()
-  let cursor: ResponseOf<typeof describeTopicPartitions>['nextCursor'] = null
-  for (let page = 0; page < PAGES_MAX; page += 1) {
-    const { response }: { readonly response: ResponseOf<typeof describeTopicPartitions> } = await ask(
-      context,
-      { kind: 'any' },
-      describeTopicPartitions,
-      { topics: [...new Set(names)].toSorted().map((name) => ({ name })), cursor },
-      {
-        errorOf: (answer) => {
-          const failed = answer.topics.find(({ errorCode }) => errorCode !== 'NONE')
-          if (failed === undefined) return undefined
-          const topic = failed.name ?? failed.topicId
-          const isMissing = failed.errorCode === 'UNKNOWN_TOPIC_OR_PARTITION'
-          const detail = isMissing ? `there is no topic ${topic}` : null
-          return { code: failed.errorCode, about: { topic }, detail }
-        },
-      },
-    )
-    for (const { name, topicId, isInternal, partitions } of response.topics) {
-      if (name === null) continue
-      const layout = found.get(name)?.layout ?? []
-      for (const one of partitions) {
-        layout.push({
-          partition: one.partitionIndex,
-          leaderId: one.leaderId === NO_LEADER ? undefined : one.leaderId,
-          leaderEpoch: one.leaderEpoch,
-          replicaIds: one.replicaNodes,
-          inSyncReplicaIds: one.isrNodes,
-          eligibleReplicaIds: one.eligibleLeaderReplicas ?? undefined,
-        })
-      }
-      found.set(name, { topic: name, topicId, isInternal, partitions: layout.length, layout })
-    }
-    cursor = response.nextCursor
-    if (cursor === null) return names.map((topic) => pick(found, topic))
-  }
-  throw new KafkaError('INVALID_RESPONSE', `${describeTopicPartitions.name}: more than ${PAGES_MAX} pages`)
-}
-
-function pick(found: ReadonlyMap<string, TopicDescription>, topic: string): TopicDescription {
-  const description = found.get(topic)
-  if (description !== undefined) return description
-  const detail = `there is no topic ${topic}`
-  throw brokerError('UNKNOWN_TOPIC_OR_PARTITION', { api: describeTopicPartitions.name, topic }, { detail })
 }
 
 /** @param partitions  how many there are afterwards */
@@ -199,55 +160,123 @@ export async function createPartitionsOf(
   partitions: number,
   { validateOnly = false }: ValidateOnly,
 ): Promise<void> {
-  await askForEach(context, [topic], toController(context), {
-    api: createPartitions,
-    finalCodes: FINAL_CODES,
-    keyOf: (name) => name,
-    about: (name) => ({ topic: name }),
-    body: (all) => ({
-      topics: all.map((name) => ({ name, count: partitions, assignments: null })),
+  await ask(
+    context,
+    { kind: 'controller' },
+    createPartitions,
+    {
+      topics: [{ name: topic, count: partitions, assignments: null }],
       timeoutMs: context.requestTimeoutMs,
       validateOnly,
-    }),
-    outcomes: ({ results }) =>
-      results.map(({ name, errorCode, errorMessage }) => ({
-        key: name,
-        code: errorCode,
-        detail: errorMessage,
-        value: undefined,
-      })),
-  })
+    },
+    {
+      errorOf: (response) => {
+        const failed = response.results.find(({ errorCode }) => errorCode !== 'NONE')
+        return failed && { code: failed.errorCode, about: { topic: failed.name }, detail: failed.errorMessage }
+      },
+    },
+  )
 }
 
-type RecordsToDelete = TopicPartition & { readonly before: number | 'end' }
-
 /** @param offsets  each the first that stays; 'end' for all there is. @returns the first offsets afterwards */
-export function deleteRecordsOf(
+export async function deleteRecordsOf(
   context: AdminContext,
-  offsets: readonly RecordsToDelete[],
+  offsets: readonly (TopicPartition & { readonly before: number | 'end' })[],
 ): Promise<readonly (TopicPartition & { readonly logStartOffset: number })[]> {
-  return askForEach(context, offsets, toLeaders<RecordsToDelete>(context), {
-    api: deleteRecords,
-    finalCodes: LEADER_FINAL_CODES,
-    keyOf: (one) => partitionKey(one),
-    about: ({ topic, partition }) => ({ topic, partition }),
-    body: (all) => ({
-      topics: byTopic(all).map((topic) => ({
-        name: topic.name,
-        partitions: topic.all.map(({ partition, before }) => ({
-          partitionIndex: partition,
-          offset: before === 'end' ? TO_HIGH_WATERMARK : before,
+  const leaders = await byLeader(context, offsets)
+  const results = await Promise.all(
+    [...leaders].map(async ([nodeId, all]) => {
+      const { response } = await ask(
+        context,
+        { kind: 'node', nodeId },
+        deleteRecords,
+        {
+          topics: byTopic(all).map((topic) => ({
+            name: topic.name,
+            partitions: topic.all.map(({ partition, before }) => ({
+              partitionIndex: partition,
+              offset: before === 'end' ? TO_HIGH_WATERMARK : before,
+            })),
+          })),
+          timeoutMs: context.requestTimeoutMs,
+        },
+        {
+          errorOf: (answer) => {
+            for (const { name, partitions } of answer.topics) {
+              const failed = partitions.find(({ errorCode }) => errorCode !== 'NONE')
+              if (failed !== undefined)
+                return { code: failed.errorCode, about: { topic: name, partition: failed.partitionIndex } }
+            }
+            return undefined
+          },
+        },
+      )
+      return response.topics.flatMap(({ name, partitions }) =>
+        partitions.map(({ partitionIndex, lowWatermark }) => ({
+          topic: name,
+          partition: partitionIndex,
+          logStartOffset: lowWatermark,
         })),
-      })),
-      timeoutMs: context.requestTimeoutMs,
+      )
     }),
-    outcomes: ({ topics }) =>
-      topics.flatMap(({ name: topic, partitions }) =>
-        partitions.map(({ partitionIndex: partition, errorCode, lowWatermark }) => ({
-          key: partitionKey({ topic, partition }),
-          code: errorCode,
-          value: { topic, partition, logStartOffset: lowWatermark },
-        })),
-      ),
-  })
+  )
+  return results.flat()
+}
+
+export async function describeConfigsOf(
+  context: AdminContext,
+  resource: ConfigResource,
+): Promise<readonly ConfigEntry[]> {
+  const { type, name, destination } = resourceOf(resource)
+  const { response } = await ask(
+    context,
+    destination,
+    describeConfigs,
+    { resources: [{ resourceType: type, resourceName: name, configurationKeys: null }], includeSynonyms: false },
+    {
+      errorOf: ({ results: [first] }) =>
+        first && { code: first.errorCode, about: { topic: first.resourceName }, detail: first.errorMessage },
+    },
+  )
+  return (response.results[0]?.configs ?? [])
+    .map(({ name: key, value, readOnly, configSource, isSensitive }) => ({
+      name: key,
+      value,
+      source: SOURCES[configSource] ?? 'other',
+      isReadOnly: readOnly,
+      isSensitive,
+    }))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+export async function alterConfigsOf(
+  context: AdminContext,
+  resource: ConfigResource,
+  changes: readonly ConfigChange[],
+  { validateOnly = false }: ValidateOnly,
+): Promise<void> {
+  const { type, name, destination } = resourceOf(resource)
+  const configs = changes.map(({ name: key, operation, value }) => ({
+    name: key,
+    configOperation: OPERATIONS[operation],
+    value: operation === 'delete' ? null : (value ?? ''),
+  }))
+  await ask(
+    context,
+    destination,
+    incrementalAlterConfigs,
+    { resources: [{ resourceType: type, resourceName: name, configs }], validateOnly },
+    {
+      errorOf: ({ responses: [first] }) =>
+        first && { code: first.errorCode, about: { topic: first.resourceName }, detail: first.errorMessage },
+    },
+  )
+}
+
+function resourceOf(resource: ConfigResource) {
+  if ('topic' in resource)
+    return { type: RESOURCE_TOPIC, name: resource.topic, destination: { kind: 'controller' } as const }
+  const { broker } = resource
+  if (broker === 'all') return { type: RESOURCE_BROKER, name: '', destination: { kind: 'controller' } as const }
+  return { type: RESOURCE_BROKER, name: String(broker), destination: { kind: 'node', nodeId: broker } as const }
 }

@@ -6,8 +6,7 @@ import { listTransactions } from '../../protocol/messages/list-transactions.ts'
 import { writeTxnMarkers } from '../../protocol/messages/write-txn-markers.ts'
 import { KafkaError } from '../errors.ts'
 import type { TopicPartition } from '../topic.ts'
-import { type AdminContext, ask, askAllBrokers, byTopic } from './admin-call.ts'
-import { askForEach, LEADER_FINAL_CODES, partitionKey, toLeaders } from './item-calls.ts'
+import { type AdminContext, allBrokers, ask, byLeader, byTopic } from './admin-call.ts'
 
 export interface TransactionFilter {
   /** 'Ongoing', 'CompleteCommit' … */
@@ -66,16 +65,21 @@ export async function listTransactionsOf(
 ): Promise<readonly TransactionListing[]> {
   const { states = [], producerIds = [], olderThanMs, pattern } = filter
   const minVersion = pattern !== undefined ? 2 : olderThanMs !== undefined ? 1 : 0
-  const answers = await askAllBrokers(
-    context,
-    listTransactions,
-    {
-      stateFilters: states,
-      producerIdFilters: producerIds,
-      durationFilter: olderThanMs ?? -1,
-      transactionalIdPattern: pattern ?? null,
-    },
-    { minVersion, errorOf: ({ errorCode }) => ({ code: errorCode }) },
+  const answers = await Promise.all(
+    (await allBrokers(context)).map((nodeId) =>
+      ask(
+        context,
+        { kind: 'node', nodeId },
+        listTransactions,
+        {
+          stateFilters: states,
+          producerIdFilters: producerIds,
+          durationFilter: olderThanMs ?? -1,
+          transactionalIdPattern: pattern ?? null,
+        },
+        { minVersion, errorOf: ({ errorCode }) => ({ code: errorCode }) },
+      ),
+    ),
   )
   const unknown = answers.flatMap(({ response }) => response.unknownStateFilters)
   if (unknown.length > 0)
@@ -123,39 +127,52 @@ export async function describeProducersOf(
   context: AdminContext,
   partitions: readonly TopicPartition[],
 ): Promise<readonly ActiveProducer[]> {
-  const producers = await askForEach(context, partitions, toLeaders(context), {
-    api: describeProducers,
-    finalCodes: LEADER_FINAL_CODES,
-    keyOf: partitionKey,
-    about: ({ topic, partition }) => ({ topic, partition }),
-    body: (all) => ({
-      topics: byTopic(all).map((topic) => ({
-        name: topic.name,
-        partitionIndexes: topic.all.map(({ partition }) => partition),
-      })),
-    }),
-    outcomes: ({ topics }) =>
-      topics.flatMap(({ name: topic, partitions: described }) =>
-        described.map(({ partitionIndex: partition, errorCode, errorMessage, activeProducers }) => ({
-          key: partitionKey({ topic, partition }),
-          code: errorCode,
-          detail: errorMessage,
-          value: activeProducers.map(
-            (one): ActiveProducer => ({
-              topic,
-              partition,
-              producerId: one.producerId,
-              producerEpoch: one.producerEpoch,
-              lastSequence: one.lastSequence,
-              lastTimestampMs: one.lastTimestamp,
-              coordinatorEpoch: one.coordinatorEpoch,
-              openSinceOffset: one.currentTxnStartOffset === NO_OFFSET ? undefined : one.currentTxnStartOffset,
-            }),
-          ),
+  const answers = await Promise.all(
+    [...(await byLeader(context, partitions))].map(([nodeId, all]) =>
+      ask(
+        context,
+        { kind: 'node', nodeId },
+        describeProducers,
+        {
+          topics: byTopic(all).map((topic) => ({
+            name: topic.name,
+            partitionIndexes: topic.all.map(({ partition }) => partition),
+          })),
+        },
+        {
+          errorOf: (answer) => {
+            for (const { name, partitions: described } of answer.topics) {
+              const failed = described.find(({ errorCode }) => errorCode !== 'NONE')
+              if (failed !== undefined) {
+                return {
+                  code: failed.errorCode,
+                  about: { topic: name, partition: failed.partitionIndex },
+                  detail: failed.errorMessage,
+                }
+              }
+            }
+            return undefined
+          },
+        },
+      ),
+    ),
+  )
+  return answers.flatMap(({ response }) =>
+    response.topics.flatMap(({ name, partitions: described }) =>
+      described.flatMap(({ partitionIndex, activeProducers }) =>
+        activeProducers.map((one) => ({
+          topic: name,
+          partition: partitionIndex,
+          producerId: one.producerId,
+          producerEpoch: one.producerEpoch,
+          lastSequence: one.lastSequence,
+          lastTimestampMs: one.lastTimestamp,
+          coordinatorEpoch: one.coordinatorEpoch,
+          openSinceOffset: one.currentTxnStartOffset === NO_OFFSET ? undefined : one.currentTxnStartOffset,
         })),
       ),
-  })
-  return producers.flat()
+    ),
+  )
 }
 
 /**
@@ -179,15 +196,13 @@ export async function findHangingOf(
   const ids = await listTransactionsOf(context, { producerIds: [...new Set(old.map(({ producerId }) => producerId))] })
   const idOf = new Map(ids.map(({ producerId, transactionalId }) => [producerId, transactionalId]))
   const descriptions = new Map<string, TransactionDescription>()
-  await Promise.all(
-    ids.map(async ({ transactionalId }) => {
-      try {
-        descriptions.set(transactionalId, await describeTransactionOf(context, transactionalId))
-      } catch (error) {
-        if (!(error instanceof KafkaError) || error.code !== 'TRANSACTIONAL_ID_NOT_FOUND') throw error
-      }
-    }),
-  )
+  for (const { transactionalId } of ids) {
+    try {
+      descriptions.set(transactionalId, await describeTransactionOf(context, transactionalId))
+    } catch (error) {
+      if (!(error instanceof KafkaError) || error.code !== 'TRANSACTIONAL_ID_NOT_FOUND') throw error
+    }
+  }
   return old.flatMap((one): HangingTransaction[] => {
     const transactionalId = idOf.get(one.producerId)
     if (transactionalId === undefined)
@@ -225,33 +240,33 @@ export async function abortTransactionOf(
       `${topic}-${partition}: no open transaction begins at offset ${startOffset}; ${there}`,
     )
   }
-  const marker = {
-    producerId: open.producerId,
-    producerEpoch: open.producerEpoch,
-    transactionResult: false,
-    topics: [{ name: topic, partitionIndexes: [partition] }],
-    coordinatorEpoch: Math.max(0, open.coordinatorEpoch),
-    // The epoch of the open transaction itself: only version 0 lets a marker of the same epoch in.
-    transactionVersion: 0,
-  }
+  const leaders = await byLeader(context, [{ topic, partition }])
+  const nodeId = [...leaders.keys()][0] as number
   try {
-    await askForEach(context, [{ topic, partition }], toLeaders(context), {
-      api: writeTxnMarkers,
-      finalCodes: LEADER_FINAL_CODES,
-      keyOf: partitionKey,
-      about: (one) => one,
-      body: () => ({ markers: [marker] }),
-      outcomes: ({ markers }) =>
-        markers.flatMap(({ topics }) =>
-          topics.flatMap(({ name, partitions }) =>
-            partitions.map(({ partitionIndex, errorCode }) => ({
-              key: partitionKey({ topic: name, partition: partitionIndex }),
-              code: errorCode,
-              value: undefined,
-            })),
-          ),
-        ),
-    })
+    await ask(
+      context,
+      { kind: 'node', nodeId },
+      writeTxnMarkers,
+      {
+        markers: [
+          {
+            producerId: open.producerId,
+            producerEpoch: open.producerEpoch,
+            transactionResult: false,
+            topics: [{ name: topic, partitionIndexes: [partition] }],
+            coordinatorEpoch: Math.max(0, open.coordinatorEpoch),
+            // The epoch of the open transaction itself: only version 0 lets a marker of the same epoch in.
+            transactionVersion: 0,
+          },
+        ],
+      },
+      {
+        errorOf: (answer) => {
+          const code = answer.markers[0]?.topics[0]?.partitions[0]?.errorCode
+          return code === undefined ? undefined : { code, about: { topic, partition } }
+        },
+      },
+    )
     return { by: 'markers' }
   } catch (error) {
     if (!(error instanceof KafkaError) || error.code !== 'UNSUPPORTED_BY_BROKER') throw error
