@@ -4,13 +4,17 @@
  * Owns bytes and their length; knows nothing of names or durability.
  *
  *   page 0 grows by doubling up to PAGE_BYTES; every later page is PAGE_BYTES; a missing page reads as zeros
+ *
+ * A clone shares pages until one of the two writes to them: a simulated disk is copied at each of its operations.
  */
 
-const PAGE_BYTES = 1024 * 1024
+const PAGE_BYTES = 16 * 1024
 const FIRST_ALLOCATION_BYTES = 4096
 
 export class PagedBytes {
   readonly #pages: (Uint8Array | undefined)[] = []
+  /** Of each page, whether a clone may hold it too, so that it must not be changed in place. */
+  #shared: boolean[] = []
   #length = 0
 
   get length(): number {
@@ -50,9 +54,13 @@ export class PagedBytes {
   truncate(length: number): void {
     if (length < this.#length) {
       const pagesKept = Math.ceil(length / PAGE_BYTES)
-      if (this.#pages.length > pagesKept) this.#pages.length = pagesKept
+      if (this.#pages.length > pagesKept) {
+        this.#pages.length = pagesKept
+        this.#shared.length = Math.min(this.#shared.length, pagesKept)
+      }
       // What lies behind the new end must read as zeros should the file grow over it again.
-      if (length % PAGE_BYTES !== 0) this.#pages[pagesKept - 1]?.fill(0, length % PAGE_BYTES)
+      const rest = length % PAGE_BYTES
+      if (rest !== 0 && this.#pages[pagesKept - 1] !== undefined) this.#page(pagesKept - 1, rest).fill(0, rest)
     }
     this.#length = length
   }
@@ -65,14 +73,18 @@ export class PagedBytes {
 
   clone(): PagedBytes {
     const copy = new PagedBytes()
-    for (const [index, page] of this.#pages.entries()) copy.#pages[index] = page?.slice()
+    copy.#pages.push(...this.#pages)
     copy.#length = this.#length
+    this.#shared = this.#pages.map(() => true)
+    copy.#shared = this.#pages.map(() => true)
     return copy
   }
 
   #page(index: number, minimumBytes: number): Uint8Array {
     const present = this.#pages[index]
-    if (present !== undefined && present.length >= minimumBytes) return present
+    const isShared = this.#shared[index] === true
+    if (present !== undefined && present.length >= minimumBytes && !isShared) return present
+    this.#shared[index] = false
     let capacity = index === 0 ? Math.max(FIRST_ALLOCATION_BYTES, present?.length ?? 0) : PAGE_BYTES
     while (capacity < minimumBytes) capacity *= 2
     const page = new Uint8Array(Math.min(capacity, PAGE_BYTES))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { fileSystemContract } from '../runtime/file-system.contract.ts'
 import { SimClock } from './sim-clock.ts'
-import { type CrashDamage, SimDisk } from './sim-disk.ts'
+import { type CrashDamage, type DiskImage, SimDisk } from './sim-disk.ts'
 import { SECTOR_BYTES } from './sim-file.ts'
 import { SimRandom } from './sim-random.ts'
 
@@ -71,7 +71,7 @@ describe('a crash', () => {
     const file = await disk.open('/a', 'write')
     await file.write([Buffer.alloc(2 * SECTOR_BYTES, 'n')], SECTOR_BYTES + 100)
     const shapes = new Set<string>()
-    for (let seed = 0; seed < 200; seed += 1) {
+    for (let seed = 0; seed < 600; seed += 1) {
       const bytes = Buffer.from(disk.crash(new SimRandom(seed)).readFile('/a'))
       expect(bytes.subarray(0, SECTOR_BYTES + 100).every((byte) => byte === 0x6f)).toBe(true)
       expect(bytes.subarray(3 * SECTOR_BYTES + 100).every((byte) => byte === 0x6f)).toBe(true)
@@ -118,6 +118,46 @@ describe('a crash', () => {
     expect(content(disk.crash(new SimRandom(1), LOSE_ALL), '/a')).toBe('')
   })
 
+  test('may leave a file with the size it was given and zeros where the bytes never arrived', async () => {
+    const disk = new SimDisk()
+    await durableFile(disk, '/a', text('durable'))
+    const file = await disk.open('/a', 'write')
+    await file.write([text('DURABLE and more')], 0)
+    const found = content(disk.crash(new SimRandom(1), { ...LOSE_ALL, writes: 'zeroed' }), '/a')
+    expect(found).toBe(`durable${'\0'.repeat(9)}`)
+  })
+
+  test('can be tried at every operation of a run that goes on', async () => {
+    const images: DiskImage[] = []
+    const disk: SimDisk = new SimDisk({ onChange: (moment) => moment === 'begun' && images.push(disk.image()) })
+    const file = await disk.open('/a', 'create')
+    await disk.syncDirectory('/')
+    for (const letter of 'abc') {
+      await file.write([text(letter)], letter.charCodeAt(0) - 97)
+      await file.sync()
+    }
+    await disk.rename('/a', '/b')
+    await disk.syncDirectory('/')
+    await file.write([text('XYZ')], 0)
+    const crashed = images.map((image) => image.crash(new SimRandom(1), LOSE_ALL))
+    const found = await Promise.all(crashed.map(async (each) => await each.list('/')))
+    expect(found.map((names) => names.join())).toEqual(['', '', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'b'])
+    expect(crashed.slice(2, 10).map((each) => content(each, '/a'))).toEqual([
+      '',
+      '',
+      'a',
+      'a',
+      'ab',
+      'ab',
+      'abc',
+      'abc',
+    ])
+    expect(content(crashed.at(-1) as SimDisk, '/b')).toBe('abc')
+    const killed = (images[4] as DiskImage).kill()
+    expect(content(killed, '/a')).toBe('ab')
+    expect(content(killed.crash(new SimRandom(1), LOSE_ALL), '/a')).toBe('a')
+  })
+
   test('is a function of the seed', async () => {
     const disk = new SimDisk()
     const file = await disk.open('/a', 'create')
@@ -152,7 +192,35 @@ test('a killed process leaves everything written, and a power cut later may stil
   expect(content(survivor.crash(new SimRandom(1), LOSE_ALL), '/a')).toBe('durable')
 })
 
+test('a disk that lies about flushes keeps nothing of what it said was flushed', async () => {
+  const disk = new SimDisk()
+  await durableFile(disk, '/a', text('durable'))
+  disk.lie()
+  await durableFile(disk, '/b', text('b'))
+  const file = await disk.open('/a', 'write')
+  await file.write([text('DURABLE')], 0)
+  await file.sync()
+  const found = disk.crash(new SimRandom(1), LOSE_ALL)
+  expect(await found.list('/')).toEqual(['a'])
+  expect(content(found, '/a')).toBe('durable')
+})
+
 describe('faults', () => {
+  test('strike the n-th change of any kind, and leave of a write as much as they say', async () => {
+    for (const [writtenShare, left] of [
+      [0, ''],
+      [0.5, '12'],
+      [1, '1234'],
+    ] as const) {
+      const disk = new SimDisk()
+      disk.inject({ operation: 'change', at: 2, code: 'EIO', writtenShare })
+      const file = await disk.open('/a', 'create')
+      expect(await file.read(new Uint8Array(1), 0)).toBe(0)
+      await expect(file.write([text('1234')], 0)).rejects.toMatchObject({ code: 'EIO' })
+      expect(content(disk, '/a')).toBe(left)
+    }
+  })
+
   test('a failed flush is reported once, and no later one saves what it lost', async () => {
     const disk = new SimDisk()
     await durableFile(disk, '/a', text('durable'))

@@ -1,13 +1,18 @@
 /**
- * A disk that forgets what was not flushed, fails when told to, and can stop at any operation.
+ * A disk that forgets what was not flushed, fails or lies when told to, and can stop at any operation.
  *
- * Owns names (a tree whose unsynced changes may be lost), faults and the crash; the bytes of a file are `sim-file.ts`.
+ * Owns operations, faults and the crash; names are `sim-tree.ts`, the bytes of a file `sim-file.ts`.
  *
  * A crash makes a new disk from this one, so one run gives as many damaged disks as wanted:
  *
  *   disk.crashAt(k)                      // operation k and all after it never complete
  *   await Promise.race([work, disk.crashed])
  *   const found = disk.crash(random)     // what the next start finds; again for another damage
+ *
+ * and a run that goes on gives one for each of its operations, without being run again:
+ *
+ *   new SimDisk({ onChange: (moment) => moment === 'begun' && images.push(disk.image()) })
+ *   const found = images[k].crash(random)
  */
 
 import { posix } from 'node:path'
@@ -15,6 +20,7 @@ import type { Clock, File, FileLock, FileStatus, FileSystem } from '../base/runt
 import { type FileErrorCode, fileError } from '../runtime/file-error.ts'
 import { SimFile, type WriteFate } from './sim-file.ts'
 import type { SimRandom } from './sim-random.ts'
+import { type Directory, type NameFate, SimTree } from './sim-tree.ts'
 
 /** Operations that change something; these are counted, and faults are injected into these. */
 export type DiskOperation =
@@ -29,10 +35,13 @@ export type DiskOperation =
   | 'read'
 
 export interface Fault {
-  readonly operation: DiskOperation
+  /** `change`: any that changes something. */
+  readonly operation: DiskOperation | 'change'
   /** 1: the next such operation. */
   readonly at: number
   readonly code: 'EIO' | 'ENOSPC'
+  /** How much of a write is done before it fails: 0 to 1, half unless given. */
+  readonly writtenShare?: number
   /** Every one from there on fails too. */
   readonly isPermanent?: boolean
   /** Only operations on paths that contain this text count. */
@@ -40,10 +49,9 @@ export interface Fault {
 }
 
 export interface CrashDamage {
-  /** Unflushed writes: all lost, all kept, or each kept, lost, torn or garbled by chance. */
-  readonly writes: 'lost' | 'kept' | 'mixed'
-  /** Unsynced names: none kept, all kept, the first few, or any of them. */
-  readonly names: 'lost' | 'kept' | 'prefix' | 'mixed'
+  /** Unflushed writes: all lost, all kept, all without their bytes, or each by chance, sector by sector where it is torn. */
+  readonly writes: 'lost' | 'kept' | 'zeroed' | 'mixed'
+  readonly names: NameFate
   /** Whether sectors may hold bytes nobody wrote. */
   readonly garbles: boolean
 }
@@ -56,35 +64,59 @@ export interface SimDiskOptions {
   readonly latencyMs?: (operation: DiskOperation) => number
   /** Told of each operation that changes something, as a line to read a failure by. */
   readonly trace?: (line: string) => void
+  /** Called in the midst of operations that change something: when one has taken effect, and when it is about to complete. */
+  readonly onChange?: (moment: 'begun' | 'completed', operation: number) => void
 }
 
-type Directory = Map<string, Directory | SimFile>
-type NameChange = {
-  readonly directories: readonly Directory[]
-  /** In terms of the directories themselves, so that it can be replayed onto the durable tree. */
-  readonly apply: (tree: TreeView) => void
+/** The state of a disk at one moment, flushed and not. */
+export class DiskImage {
+  readonly #options: SimDiskOptions
+  readonly #tree: SimTree
+
+  /** @param tree  nobody else's, and never changed any more */
+  constructor(options: SimDiskOptions, tree: SimTree) {
+    const { onChange: _ofThatRun, ...kept } = options
+    this.#options = kept
+    this.#tree = tree
+  }
+
+  /** What a start finds after the power was lost at that moment. May be asked again for another damage. */
+  crash(
+    random: SimRandom,
+    damage: CrashDamage = randomDamage(random),
+    options: SimDiskOptions = this.#options,
+  ): SimDisk {
+    const fate = fateOf(damage)
+    return new SimDisk(
+      options,
+      this.#tree.afterCrash(random, damage.names, (file) => file.afterCrash(random, fate)),
+    )
+  }
+
+  /** What a start finds after the process ended at that moment: all that was written, of which a crash may lose what it did. */
+  kill(options: SimDiskOptions = this.#options): SimDisk {
+    return new SimDisk(
+      options,
+      this.#tree.copy((file) => file.clone()),
+    )
+  }
 }
-/** The entries of each directory in one version of the tree: the current one or the one a crash leaves. */
-type TreeView = (directory: Directory) => Directory
 
 export class SimDisk implements FileSystem {
   readonly #options: SimDiskOptions
-  readonly #root: Directory
-  /** What each directory durably holds; the maps of the tree itself are the current state. */
-  readonly #durable = new Map<Directory, Directory>()
-  #nameChanges: NameChange[] = []
+  readonly #tree: SimTree
   readonly #locked = new Set<string>()
   #faults: { fault: Fault; seen: number }[] = []
   #operations = 0
+  #isLying = false
   #crashAt = Number.POSITIVE_INFINITY
   #announceCrash: () => void = () => {}
   /** Resolves when the disk has stopped. */
   readonly crashed: Promise<void>
 
-  constructor(options: SimDiskOptions = {}, root: Directory = new Map()) {
+  constructor(options: SimDiskOptions = {}, tree = new SimTree()) {
     this.#options = options
-    this.#root = root
-    this.#rememberDurable(root)
+    this.#tree = tree
     this.crashed = new Promise((resolve) => {
       this.#announceCrash = resolve
     })
@@ -108,38 +140,42 @@ export class SimDisk implements FileSystem {
     this.#faults = []
   }
 
+  /** From here on flushes succeed and make nothing durable, neither bytes nor names, as a drive with a cache of its own may. */
+  lie(isLying = true): void {
+    this.#isLying = isLying
+  }
+
   get usedBytes(): number {
-    return bytesIn(this.#root)
+    return bytesIn(this.#tree.root)
+  }
+
+  /** All files, and how many bytes of each no crash can take. Not an operation. */
+  files(): { readonly path: string; readonly durableBytes: number }[] {
+    return Array.from(this.#tree.files(), ({ path, file }) => ({ path, durableBytes: file.durableBytes }))
+  }
+
+  /** This moment for good, whatever is done to the disk afterwards. Not an operation. */
+  image(): DiskImage {
+    return new DiskImage(
+      this.#options,
+      this.#tree.copy((file) => file.frozen()),
+    )
   }
 
   /** The whole content of a file as a reader sees it, without being an operation. */
   readFile(path: string): Uint8Array {
-    return this.#file(path, 'read').toBytes()
+    return this.#tree.file(path, 'read').toBytes()
   }
 
   /** Overwrites durable bytes behind everybody's back. */
   rot(path: string, position: number, bytes: Uint8Array): void {
-    this.#file(path, 'rot').rot(position, bytes)
+    this.#tree.file(path, 'rot').rot(position, bytes)
   }
 
   /** Stops this disk, if it has not stopped, and gives what the next start finds. May be asked again for another damage. */
   crash(random: SimRandom, damage: CrashDamage = randomDamage(random)): SimDisk {
     this.#stop()
-    const survivors = this.#namesAfterCrash(random, damage.names)
-    const fate = fateOf(damage)
-    const files = new Map<SimFile, SimFile>()
-    const rebuild = (directory: Directory): Directory => {
-      const copy: Directory = new Map()
-      for (const [name, entry] of survivors(directory)) {
-        if (entry instanceof SimFile) {
-          const found = files.get(entry) ?? entry.afterCrash(random, fate)
-          files.set(entry, found)
-          copy.set(name, found)
-        } else copy.set(name, rebuild(entry))
-      }
-      return copy
-    }
-    return new SimDisk(this.#options, rebuild(this.#root))
+    return this.image().crash(random, damage)
   }
 
   /**
@@ -149,11 +185,8 @@ export class SimDisk implements FileSystem {
    */
   kill(capacityBytes: number | undefined = this.#options.capacityBytes): SimDisk {
     this.#stop()
-    const { capacityBytes: _before, ...options } = this.#options
-    const survivor = new SimDisk(capacityBytes === undefined ? options : { ...options, capacityBytes }, this.#root)
-    for (const [directory, entries] of this.#durable) survivor.#durable.set(directory, new Map(entries))
-    survivor.#nameChanges = [...this.#nameChanges]
-    return survivor
+    const { capacityBytes: _before, onChange: _ofThatRun, ...options } = this.#options
+    return this.image().kill(capacityBytes === undefined ? options : { ...options, capacityBytes })
   }
 
   #stop(): void {
@@ -163,28 +196,25 @@ export class SimDisk implements FileSystem {
 
   async makeDirectory(path: string): Promise<void> {
     await this.#operation('makeDirectory', path, () => {
-      let directory = this.#root
-      for (const name of segments(path)) {
+      let directory = this.#tree.root
+      for (const name of posix.resolve('/', path).split('/')) {
+        if (name === '') continue
         const present = directory.get(name)
         if (present instanceof SimFile) throw fileError('EEXIST', 'mkdir', path)
-        if (present === undefined) {
-          const made: Directory = new Map()
-          this.#durable.set(made, new Map())
-          const parent = directory
-          this.#changeNames([parent], (tree) => tree(parent).set(name, made))
-        }
-        directory = directory.get(name) as Directory
+        const next: Directory = present ?? new Map()
+        if (present === undefined) this.#tree.set(directory, name, next)
+        directory = next
       }
     })
   }
 
   async list(path: string): Promise<string[]> {
-    return await this.#operation('read', path, () => [...this.#directory(path, 'scandir').keys()].sort())
+    return await this.#operation('read', path, () => [...this.#tree.directory(path, 'scandir').keys()].sort())
   }
 
   async stat(path: string): Promise<FileStatus | undefined> {
     return await this.#operation('read', path, () => {
-      const entry = this.#find(path)
+      const entry = this.#tree.find(path)
       if (entry === undefined) return undefined
       return entry instanceof SimFile
         ? { sizeBytes: entry.sizeBytes, isDirectory: false }
@@ -193,14 +223,14 @@ export class SimDisk implements FileSystem {
   }
 
   async open(path: string, mode: 'read' | 'write' | 'create'): Promise<File> {
-    const creates = mode === 'create' && this.#find(path) === undefined
+    const creates = mode === 'create' && this.#tree.find(path) === undefined
     return await this.#operation(creates ? 'create' : 'read', path, () => {
-      const { directory, name } = this.#parent(path, 'open')
+      const { directory, name } = this.#tree.parent(path, 'open')
       let entry = directory.get(name)
       if (entry === undefined) {
         if (mode !== 'create') throw fileError('ENOENT', 'open', path)
         const file = new SimFile()
-        this.#changeNames([directory], (tree) => tree(directory).set(name, file))
+        this.#tree.set(directory, name, file)
         entry = file
       }
       if (!(entry instanceof SimFile)) throw fileError('EISDIR', 'open', path)
@@ -210,24 +240,21 @@ export class SimDisk implements FileSystem {
 
   async rename(from: string, to: string): Promise<void> {
     await this.#operation('rename', to, () => {
-      const source = this.#parent(from, 'rename')
+      const source = this.#tree.parent(from, 'rename')
       const entry = source.directory.get(source.name)
       if (entry === undefined) throw fileError('ENOENT', 'rename', from)
-      const target = this.#parent(to, 'rename')
+      const target = this.#tree.parent(to, 'rename')
       const replaced = target.directory.get(target.name)
       if (replaced !== undefined && !(replaced instanceof SimFile) && replaced !== entry) {
         throw fileError(entry instanceof SimFile ? 'EISDIR' : 'EEXIST', 'rename', to)
       }
-      this.#changeNames([source.directory, target.directory], (tree) => {
-        tree(source.directory).delete(source.name)
-        tree(target.directory).set(target.name, entry)
-      })
+      if (replaced !== entry) this.#tree.move(source, target, entry)
     })
   }
 
   async remove(path: string): Promise<void> {
     await this.#operation('remove', path, () => {
-      const entry = this.#find(path)
+      const entry = this.#tree.find(path)
       if (entry === undefined) return
       if (!(entry instanceof SimFile)) throw fileError('EISDIR', 'unlink', path)
       this.#removeName(path)
@@ -236,14 +263,14 @@ export class SimDisk implements FileSystem {
 
   async removeDirectory(path: string): Promise<void> {
     await this.#operation('remove', path, () => {
-      const entry = this.#find(path)
+      const entry = this.#tree.find(path)
       if (entry === undefined) return
       if (entry instanceof SimFile) throw fileError('ENOTDIR', 'rmdir', path)
       // What was inside goes name by name, so that a crash may leave any part of it.
       const empty = (directory: Directory): void => {
         for (const [name, inner] of [...directory]) {
           if (!(inner instanceof SimFile)) empty(inner)
-          this.#changeNames([directory], (tree) => tree(directory).delete(name))
+          this.#tree.remove(directory, name)
         }
       }
       empty(entry)
@@ -252,19 +279,15 @@ export class SimDisk implements FileSystem {
   }
 
   async syncDirectory(path: string): Promise<void> {
-    const begun = [...this.#nameChanges]
-    await this.#operation('syncDirectory', path, () => {
-      const directory = this.#directory(path, 'fsync')
-      const touches = (change: NameChange): boolean => change.directories.includes(directory) && begun.includes(change)
-      for (const change of this.#nameChanges)
-        if (touches(change)) change.apply((of) => this.#durable.get(of) as Directory)
-      this.#nameChanges = this.#nameChanges.filter((change) => !touches(change))
-    })
+    const finishSync = this.#tree.beginSync()
+    const directory = await this.#operation('syncDirectory', path, () => this.#tree.directory(path, 'fsync'))
+    // Only now: had the disk stopped meanwhile, nothing of it would be certain.
+    if (!this.#isLying) finishSync(directory)
   }
 
   async lock(path: string): Promise<FileLock> {
     return await this.#operation('read', path, () => {
-      this.#parent(path, 'lock')
+      this.#tree.parent(path, 'lock')
       const key = posix.resolve('/', path)
       if (this.#locked.has(key)) throw fileError('ELOCKED', 'lock', path, 'the directory is in use by this process')
       this.#locked.add(key)
@@ -310,7 +333,8 @@ export class SimDisk implements FileSystem {
             done()
             throw fileError('ENOSPC', 'write', path)
           },
-          () => file.write(bytes.subarray(0, bytes.length >> 1), position)(),
+          ({ writtenShare = 0.5 }) =>
+            file.write(bytes.subarray(0, Math.floor(bytes.length * writtenShare)), position)(),
           `${position}+${bytes.length}`,
         )
         complete()
@@ -330,7 +354,7 @@ export class SimDisk implements FileSystem {
           () => file.finishSync(begun, false),
         )
         // Only now: had the disk stopped meanwhile, nothing of it would be certain.
-        file.finishSync(begun, true)
+        if (!this.#isLying) file.finishSync(begun, true)
       },
       close: async () => {
         isOpen = false
@@ -346,16 +370,16 @@ export class SimDisk implements FileSystem {
     operation: DiskOperation,
     path: string,
     act: () => T,
-    onFault: () => void = () => {},
+    onFault: (fault: Fault) => void = () => {},
     detail = '',
   ): Promise<T> {
     if (this.#operations > this.#crashAt) return await never()
     let result: T | undefined
     let error: Error | undefined
-    const code = this.#faultOf(operation, path)
-    if (code !== undefined) {
-      onFault()
-      error = fileError(code, operation, path, 'injected fault')
+    const fault = this.#faultOf(operation, path)
+    if (fault !== undefined) {
+      onFault(fault)
+      error = fileError(fault.code, operation, path, 'injected fault')
     } else {
       try {
         result = act()
@@ -363,9 +387,11 @@ export class SimDisk implements FileSystem {
         error = thrown as Error
       }
     }
+    const number = this.#operations
     if (operation !== 'read') {
-      this.#options.trace?.(`${this.#operations} ${operation} ${path} ${detail}`)
+      this.#options.trace?.(`${number} ${operation} ${path} ${detail}`)
       this.#operations += 1
+      this.#options.onChange?.('begun', number)
       if (this.#operations > this.#crashAt) {
         this.#announceCrash()
         return await never()
@@ -373,6 +399,7 @@ export class SimDisk implements FileSystem {
     }
     await this.#latency(operation)
     if (this.#operations > this.#crashAt) return await never()
+    if (operation !== 'read') this.#options.onChange?.('completed', number)
     if (error !== undefined) throw error
     return result as T
   }
@@ -383,79 +410,28 @@ export class SimDisk implements FileSystem {
     return new Promise((resolve) => clock.setTimer(latencyMs(operation), resolve))
   }
 
-  #faultOf(operation: DiskOperation, path: string): FileErrorCode | undefined {
-    let code: FileErrorCode | undefined
+  #faultOf(operation: DiskOperation, path: string): Fault | undefined {
+    let struck: Fault | undefined
     for (const entry of this.#faults) {
       const { fault } = entry
-      if (fault.operation !== operation || (fault.path !== undefined && !path.includes(fault.path))) continue
+      const isMeant = fault.operation === operation || (fault.operation === 'change' && operation !== 'read')
+      if (!isMeant || (fault.path !== undefined && !path.includes(fault.path))) continue
       entry.seen += 1
-      if (entry.seen === fault.at || (fault.isPermanent === true && entry.seen > fault.at)) code ??= fault.code
+      if (entry.seen === fault.at || (fault.isPermanent === true && entry.seen > fault.at)) struck ??= fault
     }
-    return code
-  }
-
-  #changeNames(directories: readonly Directory[], apply: (tree: TreeView) => void): void {
-    apply((directory) => directory)
-    this.#nameChanges.push({ directories, apply })
+    return struck
   }
 
   #removeName(path: string): void {
-    const { directory, name } = this.#parent(path, 'unlink')
-    this.#changeNames([directory], (tree) => tree(directory).delete(name))
-  }
-
-  #namesAfterCrash(random: SimRandom, names: CrashDamage['names']): TreeView {
-    const found = new Map<Directory, Directory>()
-    for (const [directory, entries] of this.#durable) found.set(directory, new Map(entries))
-    const view: TreeView = (directory) => found.get(directory) as Directory
-    const kept = names === 'prefix' ? random.below(this.#nameChanges.length + 1) : 0
-    for (const [at, change] of this.#nameChanges.entries()) {
-      if (names === 'kept' || (names === 'prefix' && at < kept) || (names === 'mixed' && random.chance(0.5)))
-        change.apply(view)
-    }
-    return view
-  }
-
-  #rememberDurable(directory: Directory): void {
-    this.#durable.set(directory, new Map(directory))
-    for (const entry of directory.values()) if (!(entry instanceof SimFile)) this.#rememberDurable(entry)
-  }
-
-  #find(path: string): Directory | SimFile | undefined {
-    let entry: Directory | SimFile | undefined = this.#root
-    for (const name of segments(path)) {
-      if (entry === undefined || entry instanceof SimFile) return undefined
-      entry = entry.get(name)
-    }
-    return entry
-  }
-
-  #file(path: string, operation: string): SimFile {
-    const entry = this.#find(path)
-    if (entry === undefined) throw fileError('ENOENT', operation, path)
-    if (!(entry instanceof SimFile)) throw fileError('EISDIR', operation, path)
-    return entry
-  }
-
-  #directory(path: string, operation: string): Directory {
-    const entry = this.#find(path)
-    if (entry === undefined) throw fileError('ENOENT', operation, path)
-    if (entry instanceof SimFile) throw fileError('ENOTDIR', operation, path)
-    return entry
-  }
-
-  #parent(path: string, operation: string): { directory: Directory; name: string } {
-    const names = segments(path)
-    const name = names.pop()
-    if (name === undefined) throw fileError('EISDIR', operation, path)
-    return { directory: this.#directory(names.join('/'), operation), name }
+    const { directory, name } = this.#tree.parent(path, 'unlink')
+    this.#tree.remove(directory, name)
   }
 }
 
 /** Any mixture: most crashes lose a little here and there, some lose everything, some nothing. */
 function randomDamage(random: SimRandom): CrashDamage {
   return {
-    writes: random.pick(['lost', 'kept', 'mixed', 'mixed', 'mixed']),
+    writes: random.pick(['lost', 'kept', 'zeroed', 'mixed', 'mixed', 'mixed', 'mixed']),
     names: random.pick(['lost', 'kept', 'prefix', 'mixed']),
     garbles: random.chance(0.5),
   }
@@ -463,7 +439,7 @@ function randomDamage(random: SimRandom): CrashDamage {
 
 function fateOf({ writes, garbles }: CrashDamage): (random: SimRandom) => WriteFate {
   if (writes !== 'mixed') return () => writes
-  const fates: readonly WriteFate[] = garbles ? ['kept', 'lost', 'torn', 'garbled'] : ['kept', 'lost', 'torn']
+  const fates: readonly WriteFate[] = ['kept', 'lost', 'torn', 'zeroed', ...(garbles ? (['garbled'] as const) : [])]
   return (random) => random.pick(fates)
 }
 
@@ -471,13 +447,6 @@ function bytesIn(directory: Directory): number {
   let total = 0
   for (const entry of directory.values()) total += entry instanceof SimFile ? entry.sizeBytes : bytesIn(entry)
   return total
-}
-
-function segments(path: string): string[] {
-  return posix
-    .resolve('/', path)
-    .split('/')
-    .filter((name) => name !== '')
 }
 
 function never(): Promise<never> {

@@ -21,25 +21,45 @@ interface Operation {
   state: 'started' | 'pending' | 'synced' | 'doubtful'
 }
 
-/** What becomes of one operation that was not flushed. */
-export type WriteFate = 'kept' | 'lost' | 'torn' | 'garbled'
+/**
+ * What becomes of one operation that was not flushed. `zeroed`: the file has the size it was given and none of the bytes, as
+ * file systems leave it that write a size before the data.
+ */
+export type WriteFate = 'kept' | 'lost' | 'torn' | 'garbled' | 'zeroed'
 
 export class SimFile {
   #durable: PagedBytes
   #current: PagedBytes
   #operations: Operation[] = []
+  /** A copy of this state, as long as it is this state. */
+  #copy: SimFile | undefined
 
   constructor(content = new PagedBytes()) {
     this.#durable = content
     this.#current = content.clone()
   }
 
+  /** This state for good: what happens to either of the two afterwards does not touch the other. */
+  clone(): SimFile {
+    const copy = new SimFile(this.#durable.clone())
+    copy.#current = this.#current.clone()
+    copy.#operations = this.#operations.map((operation) => ({ ...operation }))
+    return copy
+  }
+
+  /** The same, to be read only: asked again before anything has changed, it is the same object. */
+  frozen(): SimFile {
+    this.#copy ??= this.clone()
+    return this.#copy
+  }
+
   get sizeBytes(): number {
     return this.#current.length
   }
 
-  get unsyncedOperations(): number {
-    return this.#operations.filter(({ state }) => state !== 'synced').length
+  /** Up to where a crash leaves everything as it is. */
+  get durableBytes(): number {
+    return this.#durable.length
   }
 
   read(target: Uint8Array, position: number): number {
@@ -51,6 +71,7 @@ export class SimFile {
     const operation = this.#do({ kind: 'write', position, bytes: bytes.slice() }, 'started')
     return () => {
       operation.state = 'pending'
+      this.#copy = undefined
       if (this.#operations.at(-1) === operation) return
       this.#operations = [...this.#operations.filter((other) => other !== operation), operation]
       apply(this.#current, operation.change)
@@ -67,6 +88,7 @@ export class SimFile {
   }
 
   finishSync(operations: readonly Operation[], succeeded: boolean): void {
+    this.#copy = undefined
     for (const operation of operations) {
       if (operation.state === 'pending') operation.state = succeeded ? 'synced' : 'doubtful'
     }
@@ -80,6 +102,7 @@ export class SimFile {
 
   /** Changes durable bytes in place, as a failing medium does. */
   rot(position: number, bytes: Uint8Array): void {
+    this.#copy = undefined
     this.#durable.write(bytes, position)
     this.#current.write(bytes, position)
   }
@@ -100,6 +123,7 @@ export class SimFile {
   }
 
   #do(change: Change, state: 'started' | 'pending'): Operation {
+    this.#copy = undefined
     const operation: Operation = { change, state }
     this.#operations.push(operation)
     apply(this.#current, change)
@@ -113,12 +137,16 @@ function apply(content: PagedBytes, change: Change): void {
 }
 
 /** Sector by sector: the new bytes, the old ones or (garbled) bytes nobody wrote. Nothing outside the write is touched. */
-function damage(content: PagedBytes, change: Change, fate: 'torn' | 'garbled', random: SimRandom): void {
+function damage(content: PagedBytes, change: Change, fate: 'torn' | 'garbled' | 'zeroed', random: SimRandom): void {
   if (change.kind === 'truncate') {
     if (random.chance(0.5)) apply(content, change)
     return
   }
   const end = change.position + change.bytes.length
+  if (fate === 'zeroed') {
+    if (content.length < end) content.truncate(end)
+    return
+  }
   // A tear is mostly one cut, and sometimes any subset.
   const keepsPrefix = random.chance(0.5)
   const cutAt = change.position + random.below(change.bytes.length + 1)
