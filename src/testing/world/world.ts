@@ -1,0 +1,105 @@
+/**
+ * A world of any number of processes and machines under virtual time, as a function of a seed: who runs when, how long what takes,
+ * and everything that is drawn.
+ *
+ * Owns the clock, the network and the trace; machines with disks are broker-node.ts, what goes wrong is faults.ts.
+ */
+import type { FileSystem, Logger, Runtime } from '../../base/runtime.ts'
+import { MemoryFileSystem } from '../../runtime/memory-file-system.ts'
+import { silentLogger } from '../../runtime/logger.ts'
+import { SimClock } from '../sim-clock.ts'
+import { SimEvents } from '../sim-events.ts'
+import { SimNetwork } from '../sim-network.ts'
+import { SimRandom } from '../sim-random.ts'
+import { SimProcess } from './sim-process.ts'
+import { TraceHash } from './trace-hash.ts'
+
+export interface WorldOptions {
+  /** Gets the log lines of all processes, with `process` and `ms` (virtual time) among their fields. */
+  readonly logger?: Logger
+  /** Gets each event as a line. */
+  readonly onTrace?: (line: string) => void
+}
+
+/** As between processes of one machine or of neighbours. */
+const LATENCY_MS = { min: 0.05, max: 1.5 }
+const TIMER_LATENESS_MS = 0.3
+
+export class World {
+  readonly seed: number
+  readonly clock: SimClock
+  readonly network: SimNetwork
+  readonly trace: TraceHash
+  readonly #random: SimRandom
+  readonly #logger: Logger
+
+  constructor(seed: number, options: WorldOptions = {}) {
+    this.seed = seed
+    const { onTrace } = options
+    this.trace = new TraceHash(
+      onTrace === undefined ? undefined : (line) => onTrace(`${this.clock.monotonicMs().toFixed(3)} ${line}`),
+    )
+    this.#random = new SimRandom(seed)
+    this.#logger = options.logger ?? silentLogger
+    const order = this.#random.fork()
+    this.clock = new SimClock({
+      drawOrder: () => order.nextUint32(),
+      onTimer: (nowMs) => this.trace.addTime(nowMs),
+    })
+    this.network = new SimNetwork({
+      clock: this.clock,
+      random: this.#random.fork(),
+      latencyMs: LATENCY_MS,
+      splits: true,
+      onArrival: (from, to, bytes) => this.trace.addBytes(`${from} > ${to}`, bytes),
+    })
+  }
+
+  /** A generator of its own. The order of the calls matters, as everything does. */
+  random(): SimRandom {
+    return this.#random.fork()
+  }
+
+  /** A process begins. Several may have one name, one after the other: the lives of the same program on the same machine. */
+  process(name: string): SimProcess {
+    return new SimProcess({
+      name,
+      clock: this.clock,
+      random: this.#random.fork(),
+      timerLatenessMs: TIMER_LATENESS_MS,
+    })
+  }
+
+  /** What a process sees of the world. @param fileSystem  one in memory, gone with the process, unless given */
+  runtimeOf(process: SimProcess, fileSystem: FileSystem = new MemoryFileSystem()): Runtime {
+    return {
+      clock: process.clock,
+      random: this.#random.fork(),
+      fileSystem,
+      network: this.network.of(process),
+      logger: this.#loggerOf(process),
+      events: new SimEvents(),
+    }
+  }
+
+  /** Lets time pass until `work` settles; nothing of it may wait for the real world. */
+  run<T>(work: Promise<T>, limitMs: number): Promise<T> {
+    return this.clock.runUntil(work, limitMs)
+  }
+
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.clock.setTimer(ms, resolve))
+  }
+
+  #loggerOf(process: SimProcess): Logger {
+    const logger = this.#logger
+    if (logger === silentLogger) return logger
+    const fields = () => ({ process: process.name, ms: Math.round(this.clock.monotonicMs()) })
+    return {
+      debug: (message, more) => logger.debug(message, { ...fields(), ...more }),
+      info: (message, more) => logger.info(message, { ...fields(), ...more }),
+      warn: (message, more) => logger.warn(message, { ...fields(), ...more }),
+      error: (message, more) => logger.error(message, { ...fields(), ...more }),
+    }
+  }
+}
