@@ -22,6 +22,7 @@ export interface RawBatch extends TopicPartition {
   readonly producerId: number
   readonly producerEpoch: number
   readonly baseSequence: number
+  readonly isTransactional: boolean
   readonly leaderEpoch: number
   readonly maxTimestampMs: number
   /** Of a marker. */
@@ -152,6 +153,7 @@ function rawBatch(
     producerId: header.producerId,
     producerEpoch: header.producerEpoch,
     baseSequence: header.baseSequence,
+    isTransactional: header.isTransactional,
     leaderEpoch: header.partitionLeaderEpoch,
     maxTimestampMs: header.maxTimestamp,
     coordinatorEpoch: marker?.coordinatorEpoch,

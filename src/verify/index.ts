@@ -1,0 +1,11 @@
+/** `semel/verify`: workloads that write down what they see, and what runs them beside any cluster. */
+export type { Expectations, History, HistoryInfo } from './history/history.ts'
+export type { HistorySink, PartitionName, Row, TableName } from './history/tables.ts'
+export { HistoryTables } from './history/columns.ts'
+export type { PlanOptions, Role, Timeouts, Worker, Workload, WorkloadPlan } from './workloads/workload.ts'
+export { findWorkload, WORKLOADS } from './workloads/workloads.ts'
+export type { Player, Stage } from './run/stage.ts'
+export { LocalStage, type LocalStageOptions } from './run/local-stage.ts'
+export { type Phase, type RunOptions, runWorkload } from './run/run-workload.ts'
+export { RunWorker, type RunWorkerOptions } from './run/run-worker.ts'
+export { SeededRandom } from './run/seeded-random.ts'
