@@ -5,9 +5,9 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
-import type { ReceiveRoom, Socket } from '../base/runtime.ts'
 import { lockByAbstractSocket, lockByPidFile } from './file-lock.ts'
 import { silentLogger, textLogger } from './logger.ts'
+import { networkContract } from './network.contract.ts'
 import { nodeRuntime } from './node-runtime.ts'
 
 const runtime = nodeRuntime({ logger: silentLogger })
@@ -71,121 +71,7 @@ describe('the lock of a directory', () => {
   })
 })
 
-describe('the network', () => {
-  async function pair(into?: ReceiveRoom): Promise<{ client: Socket; server: Socket; close: () => Promise<void> }> {
-    const accepted: ((socket: Socket) => void)[] = []
-    const server = new Promise<Socket>((resolve) => accepted.push(resolve))
-    const listener = await runtime.network.listen({ host: '127.0.0.1', port: 0 }, (socket) => accepted[0]?.(socket))
-    const options = { host: '127.0.0.1', port: listener.port }
-    const client = await runtime.network.connect(into === undefined ? options : { ...options, into })
-    return { client, server: await server, close: () => listener.close() }
-  }
-
-  const closeOf = (socket: Socket): Promise<Error | undefined> =>
-    new Promise((resolve) => {
-      socket.onClose = resolve
-    })
-
-  test('what arrives is put into the room that was given, asked for anew each time; the end of the peer is told after it', async () => {
-    const memory = Buffer.alloc(64)
-    let used = 0
-    const { client, server, close } = await pair({ room: () => memory.subarray(used, used + 5) })
-    const ended = new Promise<void>((resolve) => {
-      client.onEnd = resolve
-    })
-    const chunks: Uint8Array[] = []
-    client.onData = (chunk) => {
-      chunks.push(chunk)
-      used += chunk.length
-    }
-    server.write([Buffer.from('what arrives is put here')])
-    server.end()
-    await ended
-    expect(memory.toString('utf8', 0, used)).toBe('what arrives is put here')
-    expect(chunks.every(({ buffer, length }) => buffer === memory.buffer && length <= 5)).toBe(true)
-    client.destroy()
-    await close()
-  })
-
-  test('carries bytes both ways in order, and half-close lets the other side finish', async () => {
-    const { client, server, close } = await pair()
-    expect(server.remoteAddress).toBe('127.0.0.1')
-    const received: Uint8Array[] = []
-    server.onData = (chunk) => void received.push(chunk)
-    server.onEnd = () => {
-      server.write([Buffer.concat(received), Buffer.from('!')])
-      server.end()
-    }
-    const answer: Uint8Array[] = []
-    client.onData = (chunk) => void answer.push(chunk)
-    const closed = Promise.all([closeOf(client), closeOf(server)])
-    const sent = Array.from({ length: 500 }, (_, at) => Buffer.from(`${at},`))
-    for (let at = 0; at < 500; at += 5) client.write(sent.slice(at, at + 5))
-    client.end()
-    expect(await closed).toEqual([undefined, undefined])
-    expect(Buffer.concat(answer).toString()).toBe(`${Buffer.concat(sent)}!`)
-    await close()
-  })
-
-  test('a reader that pauses fills the writer, and reading drains it', async () => {
-    const { client, server, close } = await pair()
-    let receivedBytes = 0
-    server.onData = (chunk) => {
-      receivedBytes += chunk.length
-    }
-    server.pause()
-    const drained = new Promise<void>((resolve) => {
-      client.onDrain = resolve
-    })
-    let sentBytes = 0
-    while (client.bufferedBytes < 16_000_000) {
-      client.write([Buffer.alloc(1_000_000)])
-      sentBytes += 1_000_000
-    }
-    expect(client.write([Buffer.alloc(1)])).toBe(false)
-    server.resume()
-    await drained
-    const closed = closeOf(server)
-    server.onEnd = () => server.end()
-    client.end()
-    await closed
-    expect(receivedBytes).toBe(sentBytes + 1)
-    expect(client.bufferedBytes).toBe(0)
-    await close()
-  })
-
-  test('destroying one side closes the other, and writes to a closed socket are refused quietly', async () => {
-    const { client, server, close } = await pair()
-    const closed = closeOf(server)
-    server.onEnd = () => server.end()
-    client.destroy()
-    await closed
-    expect(client.write([Buffer.from('x')])).toBe(false)
-    expect(server.write([Buffer.from('x')])).toBe(false)
-    await close()
-  })
-
-  test('closing the listener leaves open sockets alone and refuses new ones', async () => {
-    const listener = await runtime.network.listen({ host: '127.0.0.1', port: 0 }, (socket) => {
-      socket.onData = (chunk) => socket.write([chunk])
-      socket.onEnd = () => socket.end()
-    })
-    const client = await runtime.network.connect({ host: '127.0.0.1', port: listener.port })
-    await listener.close()
-    await expect(runtime.network.connect({ host: '127.0.0.1', port: listener.port })).rejects.toMatchObject({
-      code: 'ECONNREFUSED',
-    })
-    client.destroy()
-  })
-
-  test('a port in use is refused', async () => {
-    const listener = await runtime.network.listen({ host: '127.0.0.1', port: 0 }, () => {})
-    await expect(runtime.network.listen({ host: '127.0.0.1', port: listener.port }, () => {})).rejects.toMatchObject({
-      code: 'EADDRINUSE',
-    })
-    await listener.close()
-  })
-})
+networkContract('Node', () => ({ network: runtime.network, run: (work) => work }))
 
 describe('clock, random, events', () => {
   test('a timer calls back once and not before its time, unless cancelled', async () => {

@@ -9,7 +9,7 @@
  * lost from some moment on, so that one side waits for ever; everything takes longer. `cut` resets connections.
  */
 
-import type { Clock, Listener, ListenOptions, Network, Socket } from '../base/runtime.ts'
+import type { Clock, Listener, ListenOptions, Network, ReceiveRoom, Socket } from '../base/runtime.ts'
 import type { SimRandom } from './sim-random.ts'
 import { type Link, SimSocket } from './sim-socket.ts'
 
@@ -61,10 +61,13 @@ interface ListenEntry {
   readonly onConnection: (socket: Socket) => void
 }
 
+type ConnectOptions = Parameters<Network['connect']>[0]
+
 interface ConnectCall {
   resolve(socket: Socket): void
   reject(error: Error): void
   readonly signal: AbortSignal | undefined
+  readonly into: ReceiveRoom | undefined
 }
 
 interface Connection extends Link {
@@ -96,7 +99,7 @@ export class SimNetwork implements Network {
     return this.#world.listen(options, onConnection)
   }
 
-  connect(options: { host: string; port: number; signal?: AbortSignal }): Promise<Socket> {
+  connect(options: ConnectOptions): Promise<Socket> {
     return this.#world.connect(options)
   }
 
@@ -172,10 +175,7 @@ export class SimNetwork implements Network {
     }
   }
 
-  #connect(
-    host: Host,
-    { host: address, port, signal }: { host: string; port: number; signal?: AbortSignal },
-  ): Promise<Socket> {
+  #connect(host: Host, { host: address, port, signal, into }: ConnectOptions): Promise<Socket> {
     return new Promise((resolve, reject) => {
       if (host.isDead) return
       const connection = this.#connectionsMade
@@ -196,7 +196,9 @@ export class SimNetwork implements Network {
             host.deliver(() => reject(networkError('ECONNREFUSED', `connection refused ${address}:${port}`))),
           )
         } else
-          listener.host.deliver(() => this.#accept(host, address, listener, direction, { resolve, reject, signal }))
+          listener.host.deliver(() =>
+            this.#accept(host, address, listener, direction, { resolve, reject, signal, into }),
+          )
       }
       this.#after({ from: host.name, to: address, port, connection }, attempt)
     })
@@ -207,10 +209,10 @@ export class SimNetwork implements Network {
     address: string,
     listener: ListenEntry,
     toServer: Direction,
-    { resolve, reject, signal }: ConnectCall,
+    { resolve, reject, signal, into }: ConnectCall,
   ): void {
     const toClient: Direction = { ...toServer, from: toServer.to, to: toServer.from }
-    const client = new SimSocket(host, address, toServer.port)
+    const client = new SimSocket(host, address, toServer.port, into)
     const server = new SimSocket(listener.host, address, this.#takePort())
     const closed = (): void => {
       if (client.isClosed && server.isClosed) this.#connections.delete(connection)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Socket } from '../base/runtime.ts'
 import { SimClock } from './sim-clock.ts'
+import { networkContract } from '../runtime/network.contract.ts'
 import { SimRandom } from './sim-random.ts'
 import { type SimRuntimeOptions, simRuntime } from './sim-runtime.ts'
 
@@ -96,6 +97,16 @@ async function echo(seed: number, options: SimRuntimeOptions): Promise<{ receive
     return received
   }
   return { received: await clock.runUntil(work()), trace }
+}
+
+for (const [name, options] of Object.entries<SimRuntimeOptions>({
+  'simulated, at once': {},
+  'simulated, with latency and splits': { networkLatencyMs: { min: 0.1, max: 20 }, splits: true },
+})) {
+  networkContract(name, () => {
+    const { network, clock } = simRuntime(11, options)
+    return { network, run: (work) => clock.runUntil(work) }
+  })
 }
 
 describe('the network in memory', () => {

@@ -2,7 +2,7 @@
  * One end of a connection in memory. Owns what is under way to it and what has arrived and was not taken; the network says how
  * long things take and what is held back or lost (sim-network.ts).
  */
-import type { Clock, Socket } from '../base/runtime.ts'
+import type { Clock, ReceiveRoom, Socket } from '../base/runtime.ts'
 import type { Direction, Host } from './sim-network.ts'
 
 /** What the two operating systems hold between sender and receiver before the sender's own queue grows. */
@@ -62,7 +62,10 @@ export class SimSocket implements Socket {
   #peerHasEnded = false
   #lastArrivalMs = 0
 
-  constructor(host: Host, address: string, port: number) {
+  readonly #into: ReceiveRoom | undefined
+
+  constructor(host: Host, address: string, port: number, into?: ReceiveRoom) {
+    this.#into = into
     this.host = host
     this.remoteAddress = address
     this.remotePort = port
@@ -141,7 +144,7 @@ export class SimSocket implements Socket {
     if (arrival.kind === 'data') {
       this.#peer.#acknowledge(arrival.bytes.length)
       this.#link.network.onArrival(this.#incoming, arrival.bytes)
-      this.onData(arrival.bytes)
+      this.#receive(arrival.bytes)
     } else if (arrival.kind === 'end') {
       this.#peerHasEnded = true
       this.onEnd()
@@ -151,6 +154,26 @@ export class SimSocket implements Socket {
     } else {
       if (!this.#peerHasEnded && !this.#hasEnded) this.onEnd()
       this.#close(undefined)
+    }
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#into === undefined) {
+      this.onData(bytes)
+      return
+    }
+    for (let from = 0; from < bytes.length && !this.isClosed; ) {
+      if (this.#isPaused) {
+        const rest = bytes.subarray(from)
+        this.#inbox.unshift({ kind: 'data', bytes: rest })
+        this.#peer.#acknowledge(-rest.length)
+        return
+      }
+      const room = this.#into.room()
+      const part = bytes.subarray(from, from + room.length)
+      room.set(part)
+      from += part.length
+      this.onData(room.subarray(0, part.length))
     }
   }
 
