@@ -183,7 +183,7 @@ function turns(step: () => boolean): Promise<void> {
         resolve()
       } catch (error) {
         isOver = true
-        reject(error as Error)
+        reject(error)
       }
     }
     const next = (): void => {

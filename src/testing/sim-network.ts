@@ -64,8 +64,8 @@ interface ListenEntry {
 type ConnectOptions = Parameters<Network['connect']>[0]
 
 interface ConnectCall {
-  resolve(socket: Socket): void
-  reject(error: Error): void
+  readonly resolve: (socket: Socket) => void
+  readonly reject: (error: Error) => void
   readonly signal: AbortSignal | undefined
   readonly into: ReceiveRoom | undefined
 }

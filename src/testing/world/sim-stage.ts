@@ -79,7 +79,7 @@ export class SimStage implements Stage {
       process: number,
       ended: ended.promise,
       stop: () => process.deliver(() => worker.stop()),
-      kill: victim.kill,
+      kill: () => end('killed'),
     }
   }
 
