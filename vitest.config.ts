@@ -1,9 +1,12 @@
 import { defineConfig } from 'vitest/config'
+import { mutantPlugins } from './mutants/vite-plugin.ts'
 
 export default defineConfig({
+  // None, unless SEMEL_MUTANT names a seeded defect.
+  plugins: mutantPlugins(),
   resolve: { conditions: ['semel-source'] },
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'mutants/*.test.ts'],
     pool: 'forks',
     isolate: false,
     testTimeout: 30_000,
