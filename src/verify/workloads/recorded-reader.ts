@@ -37,6 +37,8 @@ interface Use {
 
 const OUTSIDE: Use = { writer: NO_WRITER, transaction: NO_TRANSACTION }
 const CLOSE_TIMEOUT_MS = 5_000
+/** An error that comes at once must not be asked for again at once. */
+const RETRY_PAUSE_MS = 100
 
 export class RecordedReader {
   readonly id: number
@@ -137,6 +139,7 @@ export class RecordedReader {
       })
       if (!isExpected(error)) throw error
       if ((error as KafkaError).recovery === 'restart-producer') this.#isUsable = false
+      await this.#me.worker.pause(RETRY_PAUSE_MS)
       return []
     }
   }

@@ -21,6 +21,8 @@ export interface WriterOptions {
 /** What a value stands for, beside itself. */
 export interface Meaning {
   readonly key?: string
+  /** Filled up to. */
+  readonly sizeBytes?: number
   /** The record it was made from. */
   readonly cites?: PartitionName & { readonly offset: number }
   readonly effect?: { readonly account: number; readonly amount: number }
@@ -29,6 +31,7 @@ export interface Meaning {
 /** How often the outcome of a commit is asked for. */
 const COMMITS_MAX = 3
 const CLOSE_TIMEOUT_MS = 2_000
+const RETRY_PAUSE_MS = 100
 
 export class RecordedWriter {
   readonly id: number
@@ -118,6 +121,8 @@ export class RecordedWriter {
       tx = await this.begin()
     } catch (error) {
       if (!isExpected(error)) throw error
+      this.giveUp()
+      await this.#me.worker.pause(RETRY_PAUSE_MS)
       return 'fail'
     }
     let end: 'commit' | 'abort' = 'abort'
@@ -161,8 +166,8 @@ export class RecordedWriter {
     return number
   }
 
-  #record(to: PartitionName, number: number, transaction: number, { key }: Meaning) {
-    const value = encodeValue(this.#me.run, { writer: this.id, number, transaction })
+  #record(to: PartitionName, number: number, transaction: number, { key, sizeBytes }: Meaning) {
+    const value = encodeValue(this.#me.run, { writer: this.id, number, transaction }, sizeBytes)
     return { partition: to.partition, value, ...(key === undefined ? {} : { key }) }
   }
 
@@ -262,7 +267,9 @@ export class RecordedTransaction {
         if (!(error instanceof KafkaError)) throw error
         if (error.code === 'COMMIT_OUTCOME_UNKNOWN' && attempt < COMMITS_MAX && !this.#me.worker.isStopping) continue
         const outcome = this.#ended(outcomeOfCommit(error), errorText(error))
-        await this.#abortRefused(error)
+        if (outcome === 'fail') await this.#abortRefused()
+        // A new writer finds out: once it has begun, the transaction is over one way or the other.
+        else this.#writer.giveUp()
         return outcome
       }
     }
@@ -281,11 +288,7 @@ export class RecordedTransaction {
   }
 
   /** After a commit that was refused the producer may go on, once it has aborted. */
-  async #abortRefused(refusal: KafkaError): Promise<void> {
-    if (refusal.recovery !== 'abort-transaction') {
-      this.#writer.giveUp()
-      return
-    }
+  async #abortRefused(): Promise<void> {
     try {
       await this.#tx.abort()
     } catch (error) {
