@@ -22,8 +22,10 @@ export interface Defect extends Edit {
   readonly why: string
   /** A bug that somebody had, or the rule that is broken: KAFKA-…, KIP-…, a client's issue, a decision or invariant of ours. */
   readonly from: string
-  /** What has to happen before it can show; for the rows that nothing showed, what was missing. */
+  /** What has to happen before it can show. */
   readonly shows: string
+  /** Of one that gets past the crash tests and the simulation: why. */
+  readonly survives?: string
 }
 
 export function editsOf(defect: Defect): readonly Edit[] {

@@ -1,0 +1,100 @@
+/** One defect in one net: starts the command, waits, says how it ended. */
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type { Defect } from './defect.ts'
+import { FOUND, type Net } from './nets.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const LOADER = pathToFileURL(join(ROOT, 'mutants/load.ts')).href
+/** Of its output; what it found stands at the end. */
+const OUTPUT_CHARS_MAX = 200_000
+const SAID_CHARS_MAX = 160
+
+/**
+ * `caught`: by a verdict. `assert`: a program stopped on its own. `hang`: it did not end. `survived`: nothing was noticed.
+ * `untouched`: nothing was noticed, and the place was never loaded.
+ */
+export type Outcome = 'caught' | 'assert' | 'hang' | 'survived' | 'untouched'
+
+export interface Attempt {
+  readonly outcome: Outcome
+  readonly seconds: number
+  readonly seed: string | undefined
+  /** What it said of it, in one line. */
+  readonly said: string
+  readonly output: string
+}
+
+/** @param defect  `undefined`: the net without one */
+export async function attempt(net: Net, defect: Defect | undefined): Promise<Attempt> {
+  const folder = mkdtempSync(join(tmpdir(), 'semel-mutant-'))
+  const loaded = join(folder, 'loaded')
+  try {
+    const startedMs = performance.now()
+    const { code, output } = await run(net, {
+      ...process.env,
+      ...(defect !== undefined && {
+        SEMEL_MUTANT: defect.name,
+        SEMEL_MUTANT_LOADED: loaded,
+        NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --import=${LOADER}`.trim(),
+      }),
+      FORCE_COLOR: '0',
+    })
+    const seconds = (performance.now() - startedMs) / 1000
+    const outcome = outcomeOf(code, defect === undefined || existsSync(loaded))
+    return { outcome, seconds, seed: seedIn(output), said: saidIn(output), output }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function outcomeOf(code: number | undefined, isLoaded: boolean): Outcome {
+  if (code === undefined) return 'hang'
+  if (code === 0) return isLoaded ? 'survived' : 'untouched'
+  return code === FOUND ? 'caught' : 'assert'
+}
+
+/** @returns `code` is undefined when its time was over */
+function run(
+  { command, timeoutMs }: Net,
+  env: NodeJS.ProcessEnv,
+): Promise<{ code: number | undefined; output: string }> {
+  const [program = '', ...args] = command
+  return new Promise((resolve, reject) => {
+    // A group of its own, so that what it has started ends with it.
+    const child = spawn(program, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    let output = ''
+    let isOver = false
+    const take = (chunk: string): void => {
+      output = (output + chunk).slice(-OUTPUT_CHARS_MAX)
+    }
+    child.stdout.setEncoding('utf8').on('data', take)
+    child.stderr.setEncoding('utf8').on('data', take)
+    const timer = setTimeout(() => {
+      isOver = true
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+    }, timeoutMs)
+    child.on('error', reject)
+    child.on('close', (code) => {
+      clearTimeout(timer)
+      resolve({ code: isOver ? undefined : (code ?? 1), output })
+    })
+  })
+}
+
+function seedIn(output: string): string | undefined {
+  return /\bseed[ =:]+(\d+)/i.exec(output)?.[1]
+}
+
+/** The line that says most: a code of an anomaly, a violation, an assertion. */
+function saidIn(output: string): string {
+  const lines = output.split('\n').map((line) => line.trim())
+  const line =
+    lines.find((one) => /\bA\d{1,2}\b|Violation|AssertionError|Assertion failed/.test(one)) ??
+    lines.find((one) => /Error\b|✗|FAIL|refuse/.test(one)) ??
+    ''
+  return line.length > SAID_CHARS_MAX ? `${line.slice(0, SAID_CHARS_MAX)}…` : line
+}
