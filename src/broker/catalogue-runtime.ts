@@ -175,7 +175,7 @@ export class CatalogueRuntime {
     const state = new PartitionState(this.#stateOptions)
     const { logStartOffset, snapshotOffset } = log
     state.restore(log.producerSnapshot, { logStartOffset, snapshotOffset })
-    for await (const batch of log.readBatches(snapshotOffset)) {
+    for await (const batch of log.storedBatches(snapshotOffset)) {
       const header = readBatchHeader(batch)
       const { aborted } = state.replay(header, header.isControl ? readMarker(batch) : undefined)
       if (aborted !== undefined) log.appendAborted(aborted)

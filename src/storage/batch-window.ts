@@ -36,6 +36,11 @@ export class BatchWindow {
     return this.#first === this.#batches.length
   }
 
+  /** `undefined` when nothing is in memory. */
+  get firstOffset(): number | undefined {
+    return this.#batches[this.#first]?.baseOffset
+  }
+
   get hasUndrained(): boolean {
     return this.#firstUndrained < this.#batches.length
   }

@@ -326,17 +326,27 @@ export class PartitionLog {
 
   /** Headers of the batches from the one that holds `fromOffset` to what is the end now; below the start: from the start. */
   async *batchHeaders(fromOffset: number): AsyncGenerator<BatchHeader> {
-    for await (const { header } of this.#scan(fromOffset)) yield header
+    for await (const { header } of this.#scan(Math.max(fromOffset, this.#logStartOffset))) yield header
   }
 
   /** As `batchHeaders`, the whole batches. */
   async *readBatches(fromOffset: number): AsyncGenerator<Uint8Array> {
-    for await (const { bytes } of this.#scan(fromOffset)) yield bytes
+    for await (const { bytes } of this.#scan(Math.max(fromOffset, this.#logStartOffset))) yield bytes
   }
 
+  /**
+   * As `readBatches`, and those below the start too that are still stored: what a batch means for its producer and its
+   * transaction does not go with its records. Files of them go at a checkpoint, which keeps the producer table of its moment.
+   */
+  async *storedBatches(fromOffset: number): AsyncGenerator<Uint8Array> {
+    const firstOffset = this.segments[0]?.baseOffset ?? this.window.firstOffset ?? this.#logEndOffset
+    for await (const { bytes } of this.#scan(Math.max(fromOffset, firstOffset))) yield bytes
+  }
+
+  /** @param fromOffset  of a batch that is stored, or the end */
   async *#scan(fromOffset: number): AsyncGenerator<{ header: BatchHeader; bytes: Uint8Array }> {
     const endOffset = this.#logEndOffset
-    let offset = Math.max(fromOffset, this.#logStartOffset)
+    let offset = fromOffset
     while (offset < endOffset) {
       const before = offset
       if (this.window.holds(offset)) {
