@@ -32,13 +32,7 @@ export const queue: Workload = {
     const names = topics.map(({ topic }) => topic)
     return {
       topics,
-      expectations: {
-        settleMs: settleMs(options),
-        allowed: {
-          A14: 'a member that comes back reads again what it had not committed',
-          A15: 'a member that gets a partition goes on where the group was, not where it had been',
-        },
-      },
+      expectations: { settleMs: settleMs(options) },
       roles: [
         transactor(options, partitions, names),
         sender(options, partitions),

@@ -7,6 +7,7 @@
 import { KafkaError, type Producer, type ProducerOptions, type Transaction } from '../../client/index.ts'
 import { NO_TRANSACTION, NONE, type Outcome, type PartitionName } from '../history/tables.ts'
 import { encodeValue } from '../history/value.ts'
+import { chance } from './dice.ts'
 import { errorText, isExpected, outcomeOfCommit, outcomeOfSend } from './outcomes.ts'
 import type { Participant } from './participant.ts'
 import type { RecordedReader } from './recorded-reader.ts'
@@ -32,6 +33,8 @@ export interface Meaning {
 const COMMITS_MAX = 3
 const CLOSE_TIMEOUT_MS = 2_000
 const RETRY_PAUSE_MS = 100
+/** Of the transactions that are aborted: all they sent is in the log before. */
+const FLUSH_SHARE = 0.7
 
 export class RecordedWriter {
   readonly id: number
@@ -238,11 +241,6 @@ export class RecordedTransaction {
     await this.#writer.sendIn(this.#tx, to, number, this.number, meaning)
   }
 
-  /** Resolves when everything sent so far is acknowledged. */
-  flush(): Promise<void> {
-    return this.#tx.flush()
-  }
-
   /** Commits offsets of the reader's group with the transaction. */
   async sendOffsets(
     reader: RecordedReader,
@@ -278,12 +276,23 @@ export class RecordedTransaction {
   async abort(): Promise<Outcome> {
     this.#ending(0)
     try {
+      // Values that never reach the log cannot be seen by mistake.
+      if (chance(this.#me.worker.runtime.random, FLUSH_SHARE)) await this.#flushed()
       await this.#tx.abort()
       return this.#ended('ok', '')
     } catch (error) {
       if (!(error instanceof KafkaError)) throw error
       this.#writer.giveUp()
       return this.#ended('unknown', errorText(error))
+    }
+  }
+
+  async #flushed(): Promise<void> {
+    try {
+      await this.#tx.flush()
+    } catch (error) {
+      // What failed is being aborted.
+      if (!isExpected(error)) throw error
     }
   }
 
