@@ -32,10 +32,8 @@ test('each knot is found once, and bridges between knots belong to none', () => 
       [7, 7],
     ]),
   )
-  expect(found.map((component) => component.toSorted((a, b) => a - b))).toEqual([
-    [0, 1, 2],
-    [5, 6],
-  ])
+  const sorted = found.map((component) => component.toSorted((a, b) => a - b).join(' '))
+  expect(new Set(sorted)).toEqual(new Set(['0 1 2', '5 6']))
 })
 
 test('the shortest cycle of a knot is shown', () => {
