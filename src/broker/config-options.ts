@@ -19,6 +19,7 @@ import { TOPIC_OPTIONS } from '../core/metadata/topic-config.ts'
 
 const INT_MAX = 2_147_483_647
 const HOUR_MS = 3_600_000
+const KIB = 1024
 const MIB = 1_048_576
 
 const KAFKA_NODE_OPTIONS = {
@@ -476,7 +477,7 @@ const SEMEL_OPTIONS = {
   journalFileBytes: longOption({
     name: 'semel.journal.file.bytes',
     default: 64 * MIB,
-    min: MIB,
+    min: 64 * KIB,
     max: 4096 * MIB,
     unit: 'bytes',
     doc: 'Size of one preallocated journal file.',
@@ -484,7 +485,7 @@ const SEMEL_OPTIONS = {
   checkpointBytes: longOption({
     name: 'semel.checkpoint.bytes',
     default: 256 * MIB,
-    min: MIB,
+    min: 64 * KIB,
     unit: 'bytes',
     doc: 'Bytes of journal after which segments are flushed and the journal is cut; bounds the time of a recovery.',
   }),

@@ -17,7 +17,7 @@
 
 import { posix } from 'node:path'
 import type { Clock, File, FileLock, FileStatus, FileSystem } from '../base/runtime.ts'
-import { type FileErrorCode, fileError } from '../runtime/file-error.ts'
+import { fileError } from '../runtime/file-error.ts'
 import { SimFile, type WriteFate } from './sim-file.ts'
 import type { SimRandom } from './sim-random.ts'
 import { type Directory, type NameFate, SimTree } from './sim-tree.ts'
@@ -70,22 +70,15 @@ export interface SimDiskOptions {
 
 /** The state of a disk at one moment, flushed and not. */
 export class DiskImage {
-  readonly #options: SimDiskOptions
   readonly #tree: SimTree
 
   /** @param tree  nobody else's, and never changed any more */
-  constructor(options: SimDiskOptions, tree: SimTree) {
-    const { onChange: _ofThatRun, ...kept } = options
-    this.#options = kept
+  constructor(tree: SimTree) {
     this.#tree = tree
   }
 
   /** What a start finds after the power was lost at that moment. May be asked again for another damage. */
-  crash(
-    random: SimRandom,
-    damage: CrashDamage = randomDamage(random),
-    options: SimDiskOptions = this.#options,
-  ): SimDisk {
+  crash(random: SimRandom, damage: CrashDamage = randomDamage(random), options: SimDiskOptions = {}): SimDisk {
     const fate = fateOf(damage)
     return new SimDisk(
       options,
@@ -94,7 +87,7 @@ export class DiskImage {
   }
 
   /** What a start finds after the process ended at that moment: all that was written, of which a crash may lose what it did. */
-  kill(options: SimDiskOptions = this.#options): SimDisk {
+  kill(options: SimDiskOptions = {}): SimDisk {
     return new SimDisk(
       options,
       this.#tree.copy((file) => file.clone()),
@@ -156,10 +149,7 @@ export class SimDisk implements FileSystem {
 
   /** This moment for good, whatever is done to the disk afterwards. Not an operation. */
   image(): DiskImage {
-    return new DiskImage(
-      this.#options,
-      this.#tree.copy((file) => file.frozen()),
-    )
+    return new DiskImage(this.#tree.copy((file) => file.frozen()))
   }
 
   /** The whole content of a file as a reader sees it, without being an operation. */
@@ -175,7 +165,7 @@ export class SimDisk implements FileSystem {
   /** Stops this disk, if it has not stopped, and gives what the next start finds. May be asked again for another damage. */
   crash(random: SimRandom, damage: CrashDamage = randomDamage(random)): SimDisk {
     this.#stop()
-    return this.image().crash(random, damage)
+    return this.image().crash(random, damage, this.#options)
   }
 
   /**
@@ -185,7 +175,7 @@ export class SimDisk implements FileSystem {
    */
   kill(capacityBytes: number | undefined = this.#options.capacityBytes): SimDisk {
     this.#stop()
-    const { capacityBytes: _before, onChange: _ofThatRun, ...options } = this.#options
+    const { capacityBytes: _before, ...options } = this.#options
     return this.image().kill(capacityBytes === undefined ? options : { ...options, capacityBytes })
   }
 

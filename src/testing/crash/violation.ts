@@ -1,0 +1,10 @@
+/** A broken promise, found after a crash. */
+
+export class Violation extends Error {
+  override name = 'Violation'
+}
+
+/** @param holds  what must be true; the promise is put positively, or says what was found instead */
+export function check(holds: boolean, promise: string): void {
+  if (!holds) throw new Violation(promise)
+}
