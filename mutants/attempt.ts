@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Defect } from './defect.ts'
-import { FOUND, type Net } from './nets.ts'
+import type { Net } from './nets.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const LOADER = pathToFileURL(join(ROOT, 'mutants/load.ts')).href
@@ -44,17 +44,18 @@ export async function attempt(net: Net, defect: Defect | undefined): Promise<Att
       FORCE_COLOR: '0',
     })
     const seconds = (performance.now() - startedMs) / 1000
-    const outcome = outcomeOf(code, defect === undefined || existsSync(loaded))
-    return { outcome, seconds, seed: seedIn(output), said: saidIn(output), output }
+    const verdict = net.verdict.exec(output)?.[0].trim()
+    const outcome = outcomeOf(code, verdict !== undefined, defect === undefined || existsSync(loaded))
+    return { outcome, seconds, seed: seedIn(output), said: oneLine(verdict ?? mishapIn(output)), output }
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-function outcomeOf(code: number | undefined, isLoaded: boolean): Outcome {
+function outcomeOf(code: number | undefined, hasVerdict: boolean, isLoaded: boolean): Outcome {
   if (code === undefined) return 'hang'
   if (code === 0) return isLoaded ? 'survived' : 'untouched'
-  return code === FOUND ? 'caught' : 'assert'
+  return hasVerdict ? 'caught' : 'assert'
 }
 
 /** @returns `code` is undefined when its time was over */
@@ -89,12 +90,11 @@ function seedIn(output: string): string | undefined {
   return /\bseed[ =:]+(\d+)/i.exec(output)?.[1]
 }
 
-/** The line that says most: a code of an anomaly, a violation, an assertion. */
-function saidIn(output: string): string {
-  const lines = output.split('\n').map((line) => line.trim())
-  const line =
-    lines.find((one) => /\bA\d{1,2}\b|Violation|AssertionError|Assertion failed/.test(one)) ??
-    lines.find((one) => /Error\b|✗|FAIL|refuse/.test(one)) ??
-    ''
-  return line.length > SAID_CHARS_MAX ? `${line.slice(0, SAID_CHARS_MAX)}…` : line
+/** Where no promise was named: what went wrong. */
+function mishapIn(output: string): string {
+  return /^.*(?:Error\b|Assertion|FAIL|fails:|refuse).*$/m.exec(output)?.[0].trim() ?? ''
+}
+
+function oneLine(text: string): string {
+  return text.length > SAID_CHARS_MAX ? `${text.slice(0, SAID_CHARS_MAX)}…` : text
 }

@@ -1,8 +1,8 @@
 /**
  * The nets that a seeded defect has to get past, the cheapest first: commands, and what their ends mean.
  *
- * A command ends with 0 when it found nothing, with 3 when a verdict says what was broken; any other code is an assertion of
- * our own, or a refusal to go on. One that does not end is a hang, provided that it ends well within its time without a defect.
+ * A command ends with 0 when it found nothing. Otherwise it has found a broken promise and says which, or a program in it has
+ * stopped by itself. One that does not end is a hang, provided that it ends well within its time without a defect.
  */
 
 export interface Net {
@@ -11,6 +11,8 @@ export interface Net {
   readonly kind: 'crash' | 'sim' | 'tests'
   readonly command: readonly string[]
   readonly timeoutMs: number
+  /** Of what it prints when it has found something: the line that names the broken promise. */
+  readonly verdict: RegExp
   /** Whether a change in this file can make a difference to it. */
   reaches(file: string): boolean
 }
@@ -24,8 +26,9 @@ const isBroker = (file: string): boolean => !file.startsWith('src/client/')
 const crash = (name: string, recoveries: number, seed: number, timeoutMs: number): Net => ({
   name,
   kind: 'crash',
-  command: [NODE, 'scripts/crash.ts', '--recoveries', String(recoveries), '--seed', String(seed)],
+  command: [NODE, 'scripts/crash-points.ts', '--recoveries', String(recoveries), '--seed', String(seed)],
   timeoutMs,
+  verdict: /(?<=BROKEN PROMISES\n).*/,
   reaches: isBroker,
 })
 
@@ -39,22 +42,29 @@ const sim = (name: string, seeds: number, first: number, timeoutMs: number): Net
     ...['--once', '--stop', '--no-shrink', '--jobs', '1'],
   ],
   timeoutMs,
+  verdict: /^ *A\d{1,2} .*/m,
   reaches: () => true,
 })
 
-export const NETS: readonly Net[] = [
-  crash('crash 500', 500, 1, 120_000),
-  sim('sim 20', 20, 1, 120_000),
-  crash('crash 5,000', 5_000, 2, 600_000),
-  sim('sim 200', 200, 1001, 600_000),
-  {
-    name: 'tests',
-    kind: 'tests',
-    command: [NODE, VITEST, 'run', '--bail', '1', 'src', 'test/broker', 'test/client', 'test/crash'],
-    timeoutMs: 900_000,
-    reaches: () => true,
-  },
-]
+const tests = (name: string, reaches: (file: string) => boolean, files: readonly string[]): Net => ({
+  name,
+  kind: 'tests',
+  command: [NODE, VITEST, 'run', '--bail', '1', '--maxWorkers', '1', ...files],
+  timeoutMs: 900_000,
+  verdict: /AssertionError: .*/,
+  reaches,
+})
 
-/** Exit code of a net that has found a broken promise and says which. */
-export const FOUND = 3
+export const NETS: readonly Net[] = [
+  crash('crash 500', 500, 1, 300_000),
+  sim('sim 20', 20, 1, 300_000),
+  crash('crash 5,000', 5_000, 2, 900_000),
+  sim('sim 150', 150, 1001, 1_500_000),
+  tests('tests of the client', (file) => !isBroker(file), ['src/client', 'test/client']),
+  tests('tests of the broker', isBroker, [
+    ...['src/core', 'src/storage', 'src/broker', 'test/broker'],
+    ...['broker-crash', 'disk-failure', 'log-store-crash', 'log-store-lives'].map(
+      (name) => `test/crash/${name}.test.ts`,
+    ),
+  ]),
+]

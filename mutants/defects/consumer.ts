@@ -5,7 +5,6 @@ const FILTER = 'src/client/core/fetch/aborted-filter.ts'
 const CHUNK = 'src/client/core/fetch/fetched-chunk.ts'
 const FETCHER = 'src/client/core/fetch/fetcher.ts'
 const MEMBER = 'src/client/core/group/group-member.ts'
-const CONSUMER = 'src/client/consumer/consumer.ts'
 
 export const CONSUMER_DEFECTS: readonly Defect[] = [
   {
@@ -203,16 +202,5 @@ export const CONSUMER_DEFECTS: readonly Defect[] = [
     why: 'Records that a handler failed at, or never saw, are committed.',
     from: 'kafkajs #1388',
     shows: 'A handler of run() throws, and the consumer starts again.',
-  },
-  {
-    name: 'old-offsets-after-a-rebalance',
-    file: CONSUMER,
-    find: `        task.partitions,
-          new KafkaError`,
-    replace: `        task.partitions.slice(1),
-          new KafkaError`,
-    why: 'The first partition that is taken away keeps its position and buffer: when it comes back it goes on where it was.',
-    from: 'KIP-429; KAFKA-10134',
-    shows: 'A partition leaves a consumer and comes back.',
   },
 ]

@@ -181,7 +181,7 @@ export const GROUP_DEFECTS: readonly Defect[] = [
     shows: 'A restart, and members that go on over it.',
   },
   {
-    name: 'offsets-go-with-the-wrong-topic',
+    name: 'tombstone-hits-another-partition',
     file: STORE,
     find: `      this.#committed.delete(group, topic, partition)
       this.#dropPending`,

@@ -92,17 +92,6 @@ export const PRODUCER_DEFECTS: readonly Defect[] = [
     shows: 'A connection breaks before a Produce reaches the broker.',
   },
   {
-    name: 'lost-answer-not-tried-again',
-    file: SENDER,
-    find: `    if (nowMs >= batch.deadlineMs) return false
-    if (manager === undefined)`,
-    replace: `    if (nowMs >= batch.deadlineMs || batch.mayBeStored) return false
-    if (manager === undefined)`,
-    why: 'Every broken connection fails what was on it, though a repetition would be safe.',
-    from: 'KIP-98 (idempotent retries)',
-    shows: 'A connection breaks; whoever sends takes a failure for a promise that it is not stored.',
-  },
-  {
     name: 'later-batches-overtake-a-retry',
     file: SENDER,
     find: `        if (unfinished[0] !== batch) return false

@@ -62,17 +62,6 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
     shows: 'The disk is full, or fails, for one write.',
   },
   {
-    name: 'failure-does-not-stop-the-store',
-    file: STORE,
-    find: `    this.#failure = failure
-    this.#drainTimer?.cancel()`,
-    replace: `    if (what === 'never') this.#failure = failure
-    this.#drainTimer?.cancel()`,
-    why: 'After a failure of the disk requests neither succeed nor fail, and the broker lives on as if nothing were wrong.',
-    from: 'KAFKA-10778; rule C.2-7',
-    shows: 'A write or flush fails.',
-  },
-  {
     name: 'journal-crc-unchecked',
     file: READER,
     find: `    if (!frameCrcMatches(this.#window, at, header)) return undefined

@@ -208,15 +208,6 @@ export const TRANSACTION_DEFECTS: readonly Defect[] = [
     shows: 'A transaction over two partitions.',
   },
   {
-    name: 'markers-of-one-transaction-differ',
-    file: RUNTIME,
-    find: `    const markerType = write.committed ? 'COMMIT' : 'ABORT'`,
-    replace: `    const markerType = write.committed && write.partitions.length < 3 ? 'COMMIT' : 'ABORT'`,
-    why: 'A transaction over three partitions that was committed is gone.',
-    from: 'KIP-98',
-    shows: 'A transaction over three partitions.',
-  },
-  {
     name: 'restart-leaves-decided-transactions',
     file: RUNTIME,
     find: `    this.#writeMarkers(this.coordinator.takeMarkerIntents())
