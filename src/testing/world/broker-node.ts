@@ -98,14 +98,19 @@ export class BrokerNode {
     this.#launch()
   }
 
-  /** SIGTERM: the broker closes what it has open. Nothing is started until `start`. */
+  /** SIGTERM: the broker closes what it has open, as well as its disk lets it. Nothing is started until `start`. */
   async stop(): Promise<void> {
     this.#wantsUp = false
     const [broker, process] = [this.#broker, this.#process]
     if (broker === undefined) this.#end('lost')
     else {
-      await broker.close()
-      if (this.#process === process) this.#end('closed')
+      const reason = await broker.close().then(
+        () => undefined,
+        (error: Error) => error,
+      )
+      if (this.#process !== process) return
+      if (reason !== undefined) this.#stops.push(reason.message)
+      this.#end(reason === undefined ? 'closed' : 'failed')
     }
   }
 

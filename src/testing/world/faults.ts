@@ -46,7 +46,7 @@ export type FaultKind = (typeof FAULT_KINDS)[number]
 
 export interface PlannedFault {
   readonly kind: FaultKind
-  /** After the faults begin. */
+  /** After the faults begin; some wait a little longer, for a moment in which their target is busy. */
   readonly atMs: number
   readonly durationMs: number
   /** Which of the targets there are then, as a fraction. */
@@ -74,15 +74,19 @@ export interface FaultTargets {
 }
 
 const KIND_SHARE = 0.4
-const INTERVALS_MS = [400, 1_000, 2_500, 6_000]
+/** Of seeds in which nothing goes wrong. */
+const CALM_SHARE = 0.03
+/** How many faults there are in a run, about. */
+const COUNTS = [3, 10, 25, 60]
 const HICCUP_MS_MAX = 400
 const CLOCK_JUMP_MS_MAX = 60_000
 
-/** @param durationMs  none begins later; all are over by then */
+/** @param durationMs  none is planned to begin later, or to last longer */
 export function planFaults(random: SimRandom, durationMs: number, kinds: readonly FaultKind[]): PlannedFault[] {
+  if (kinds.length === 0 || random.chance(CALM_SHARE)) return []
   const chosen = kinds.filter(() => random.chance(KIND_SHARE))
-  if (chosen.length === 0) return []
-  const intervalMs = random.pick(INTERVALS_MS)
+  if (chosen.length === 0) chosen.push(random.pick(kinds))
+  const intervalMs = durationMs / random.pick(COUNTS)
   const faults: PlannedFault[] = []
   for (let atMs = between(random, 0, 2 * intervalMs); atMs < durationMs; atMs += between(random, 0, 2 * intervalMs)) {
     const kind = random.pick(chosen)
@@ -114,6 +118,7 @@ async function inflictOne(fault: PlannedFault, targets: FaultTargets): Promise<v
   const random = new SimRandom(fault.seed)
   const { kind, durationMs } = fault
   const { world } = targets
+  await aim(fault, random, targets)
   const atMs = world.clock.monotonicMs()
   const done = INFLICTORS[kind]({ fault, random, targets })
   if (done === undefined) return
@@ -122,6 +127,38 @@ async function inflictOne(fault: PlannedFault, targets: FaultTargets): Promise<v
   if (done.undo === undefined) return
   await world.pause(durationMs)
   await done.undo()
+}
+
+/** What ends or stops somebody hits hardest while there is something under way: most of these wait for such a moment. */
+async function aim({ kind, target }: PlannedFault, random: SimRandom, targets: FaultTargets): Promise<void> {
+  const at = AIMED_AT[kind]
+  if (at === undefined || random.chance(UNAIMED_SHARE)) return
+  const name = at === 'client' ? pickBy(target, targets.clients())?.name : pickBy(target, targets.brokers)?.name
+  if (name === undefined) return
+  await targets.world.busyMoment(name, 1 + random.below(AIM_REQUESTS_MAX), AIM_LIMIT_MS)
+  if (random.chance(0.5)) await targets.world.pause(between(random, 0, AIM_LATER_MS_MAX))
+}
+
+const UNAIMED_SHARE = 0.3
+const AIM_REQUESTS_MAX = 6
+const AIM_LIMIT_MS = 3_000
+/** For the answer to be on its way, or there. */
+const AIM_LATER_MS_MAX = 4
+
+const AIMED_AT: Partial<Readonly<Record<FaultKind, 'client' | 'broker'>>> = {
+  'cut-all': 'broker',
+  'cut-one': 'broker',
+  'hold-connection': 'broker',
+  'pause-client': 'client',
+  'hiccup-client': 'client',
+  'kill-client': 'client',
+  'pause-broker': 'broker',
+  'hiccup-broker': 'broker',
+  'kill-broker': 'broker',
+  'restart-broker': 'broker',
+  'power-cut': 'broker',
+  'power-cut-twice': 'broker',
+  'eio-once': 'broker',
 }
 
 interface Inflicted {

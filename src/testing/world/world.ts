@@ -31,6 +31,7 @@ export class World {
   readonly network: SimNetwork
   readonly trace: TraceHash
   readonly #random: SimRandom
+  readonly #arrivals = new Arrivals()
   readonly #logger: Logger
 
   constructor(seed: number, options: WorldOptions = {}) {
@@ -51,7 +52,10 @@ export class World {
       random: this.#random.fork(),
       latencyMs: LATENCY_MS,
       splits: true,
-      onArrival: (from, to, bytes) => this.trace.addBytes(`${from} > ${to}`, bytes),
+      onArrival: (from, to, bytes) => {
+        this.trace.addBytes(`${from} > ${to}`, bytes)
+        if (isConsequential(bytes)) this.#arrivals.note(from, to)
+      },
     })
   }
 
@@ -91,6 +95,19 @@ export class World {
     return new Promise((resolve) => void this.clock.setTimer(ms, resolve))
   }
 
+  /**
+   * Resolves in the moment in which a request that changes something has reached the host, or one of it another, for the `count`-th
+   * time from now: between what it set off at once and everything that follows. Without any, after `limitMs`.
+   */
+  async busyMoment(hostName: string, count: number, limitMs: number): Promise<void> {
+    const moment = Promise.withResolvers<void>()
+    const forget = this.#arrivals.await(hostName, count, moment.resolve)
+    const timer = this.clock.setTimer(limitMs, moment.resolve)
+    await moment.promise
+    timer.cancel()
+    forget()
+  }
+
   #loggerOf(process: SimProcess): Logger {
     const logger = this.#logger
     if (logger === silentLogger) return logger
@@ -101,5 +118,44 @@ export class World {
       warn: (message, more) => logger.warn(message, { ...fields(), ...more }),
       error: (message, more) => logger.error(message, { ...fields(), ...more }),
     }
+  }
+}
+
+/** API keys of requests that ask or only keep alive. */
+const INCONSEQUENTIAL = new Set([1, 2, 3, 9, 10, 12, 18])
+const API_KEY_AT = 4
+const API_KEY_MAX = 100
+
+/** Whether the bytes seem to begin with a request that changes something: a guess, as replies and parts of frames pass here too. */
+function isConsequential(bytes: Uint8Array): boolean {
+  if (bytes.length < API_KEY_AT + 4) return false
+  const apiKey = ((bytes[API_KEY_AT] as number) << 8) | (bytes[API_KEY_AT + 1] as number)
+  const version = ((bytes[API_KEY_AT + 2] as number) << 8) | (bytes[API_KEY_AT + 3] as number)
+  return apiKey < API_KEY_MAX && version > 0 && version < API_KEY_MAX && !INCONSEQUENTIAL.has(apiKey)
+}
+
+interface ArrivalWait {
+  readonly hostName: string
+  left: number
+  readonly done: () => void
+}
+
+/** Who waits for something to arrive somewhere. */
+class Arrivals {
+  readonly #waits = new Set<ArrivalWait>()
+
+  note(from: string, to: string): void {
+    for (const wait of this.#waits) {
+      if (wait.hostName !== from && wait.hostName !== to) continue
+      wait.left -= 1
+      if (wait.left <= 0) wait.done()
+    }
+  }
+
+  /** @returns ends it */
+  await(hostName: string, count: number, done: () => void): () => void {
+    const wait: ArrivalWait = { hostName, left: count, done }
+    this.#waits.add(wait)
+    return () => void this.#waits.delete(wait)
   }
 }
