@@ -146,10 +146,10 @@ export const PRODUCER_STATE_DEFECTS: readonly Defect[] = [
     shows: 'A repeated request after a checkpoint and a restart.',
   },
   {
-    name: 'restart-starts-at-the-log-end',
+    name: 'restart-forgets-producers-since-the-checkpoint',
     file: 'src/broker/catalogue-runtime.ts',
-    find: `for await (const batch of log.readBatches(snapshotOffset)) {`,
-    replace: `for await (const batch of log.readBatches(log.logEndOffset)) {`,
+    find: `state.replay(header, header.isControl ? readMarker(batch) : undefined)`,
+    replace: `state.replay({ ...header, producerId: header.isControl ? header.producerId : -1 }, header.isControl ? readMarker(batch) : undefined)`,
     why: 'What came after the last checkpoint is not in the producers’ state: repetitions are stored twice, transactions forgotten.',
     from: 'KAFKA-12153; rule C.2-5 (derived state is rebuilt)',
     shows: 'Any restart without a checkpoint just before it.',
