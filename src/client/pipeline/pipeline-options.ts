@@ -3,7 +3,7 @@ import type { CheckedOptions } from '../options.ts'
 import { callback, choice, defineOptions, number, string, value } from '../options.ts'
 import type { ConsumerOptions } from '../consumer/consumer-options.ts'
 import type { ProducerOptions } from '../producer/producer-options.ts'
-import type { AnyTopic, ConsumerRecord, KeyOf, ValueOf } from '../topic.ts'
+import type { AnyTopic, ConsumerRecord, KeyOf, TopicPartition, ValueOf } from '../topic.ts'
 import type { Guarantee } from './delivery.ts'
 import type { Output } from './ports.ts'
 
@@ -16,6 +16,8 @@ export interface ProcessContext {
   readonly worker: number
   /** 1 for the first try of these records. */
   readonly attempt: number
+  /** By partition: the next offset to read after these records, markers included. With `exactly_once` committed with the results. */
+  readonly offsets: readonly (TopicPartition & { readonly offset: number })[]
   /** Aborted when the work is for nothing: the partitions were given to another member, or the pipeline has to stop now. */
   readonly signal: AbortSignal
 }

@@ -4,6 +4,7 @@ import { simRuntime } from '../../testing/sim-runtime.ts'
 import { KafkaError } from '../errors.ts'
 import type { ConsumerRecord } from '../topic.ts'
 import { atLeastOnce, atMostOnce, exactlyOnce } from './delivery.ts'
+import type { ProcessContext } from './pipeline-options.ts'
 import type { Output } from './ports.ts'
 import { ScriptedKafka } from './scripted-kafka.test-kit.ts'
 import { PipelineWorker, type WorkerParts, type WorkerSettings } from './worker.ts'
@@ -17,6 +18,7 @@ interface Setup {
     records: readonly ConsumerRecord<unknown, unknown>[],
     output: Output,
     signal: AbortSignal,
+    offsets: ProcessContext['offsets'],
   ) => Promise<void>
 }
 
@@ -33,7 +35,7 @@ async function run(kafka: ScriptedKafka, { settings, guarantee = 'exactly_once',
     makeProducer: kafka.makeProducer,
     makeDelivery: DELIVERIES[guarantee],
     decode: (record) => record,
-    process: (records, output, context) => process(records, output, context.signal),
+    process: (records, output, context) => process(records, output, context.signal, context.offsets),
   }
   const worker = new PipelineWorker(
     {
@@ -72,6 +74,18 @@ describe('exactly once', () => {
     expect(kafka.committed).toBe(7)
     expect(stats).toMatchObject({ recordsProcessed: 7, batchesFinished: 3, batchesFailed: 0 })
     expect(kafka.trace).toEqual(['producer 1 closed', 'consumer closed'])
+  })
+
+  test('each batch is told the offsets that are committed with it', async () => {
+    const kafka = new ScriptedKafka(VALUES)
+    const told: number[][] = []
+    await run(kafka, {
+      process: async (records, output, _, offsets) => {
+        told.push(offsets.map(({ offset }) => offset))
+        await upper(records, output)
+      },
+    })
+    expect(told).toEqual([[3], [6], [7]])
   })
 
   test.each([
@@ -327,7 +341,7 @@ describe('stopping', () => {
         makeProducer: kafka.makeProducer,
         makeDelivery: exactlyOnce,
         decode: (record) => record,
-        process: (records, output, context) => process(records, output, context.signal),
+        process: (records, output, context) => process(records, output, context.signal, context.offsets),
       },
     )
   }

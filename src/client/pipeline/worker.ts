@@ -371,7 +371,7 @@ export class PipelineWorker implements AssignmentListener {
   #processOf(batch: Batch, attempt: number): (output: Output) => Promise<void> {
     return async (output) => {
       const records = batch.records.map((record) => this.#parts.decode(record))
-      const context = { worker: this.#settings.index, attempt, signal: this.#work.signal }
+      const context = { worker: this.#settings.index, attempt, offsets: batch.offsets, signal: this.#work.signal }
       // User code that does not heed its signal must not keep the worker when it has to stop now.
       const aborted = Promise.withResolvers<never>()
       const onAbort = (): void => aborted.reject(this.#stopNow.signal.reason)
