@@ -3,7 +3,7 @@
  * group: some with a consumer and a producer in their own hands, some with a pipeline. After Kafka's TransactionalMessageCopier.
  */
 import { KafkaError } from '../../client/index.ts'
-import { NO_TRANSACTION } from '../history/tables.ts'
+import { NO_TRANSACTION, NONE, type PartitionName, READ_COMMITTED } from '../history/tables.ts'
 import { encodeValue } from '../history/value.ts'
 import { chance } from './dice.ts'
 import { feeder } from './feeder.ts'
@@ -115,7 +115,7 @@ async function runPipeline(
   const { worker, history } = me
   const { timeouts } = plan
   const transactionalId = `${plan.run}-pipeline-${worker.index}`
-  const notes = new PipelineNotes(me, `${transactionalId}-0`)
+  const notes = new PipelineNotes(me, `${transactionalId}-0`, group)
   const pipeline = me.kafka.pipeline({
     groupId: group,
     from: input,
@@ -131,12 +131,13 @@ async function runPipeline(
       autoCreateTopics: false,
     },
     producer: { deliveryTimeoutMs: timeouts.deliveryMs, maxBlockMs: timeouts.deliveryMs },
-    async process(records, out) {
+    async process(records, out, { offsets }) {
       const transaction = notes.begin()
       for (const { topic, partition, offset } of records) {
         const value = notes.value(transaction, output, { topic, partition, offset })
         await out.send(output, { partition, value })
       }
+      notes.commits(transaction, offsets)
       const isAborted = chance(worker.runtime.random, plan.abortShare)
       notes.ending(transaction, isAborted ? 0 : 1)
       if (isAborted) throw new KafkaError('USER_CODE_FAILED', 'aborted on purpose')
@@ -160,15 +161,27 @@ async function stopWith(
   await running
 }
 
-/** What is known of the producer inside a pipeline. */
+/** What is known of the producer and the consumer inside a pipeline. */
 class PipelineNotes {
   readonly #me: Participant
+  readonly #group: string
   readonly #writer: number
+  readonly #reader: number
   #transactions = NO_TRANSACTION
   #values = 0
 
-  constructor(me: Participant, transactionalId: string) {
+  constructor(me: Participant, transactionalId: string, group: string) {
     this.#me = me
+    this.#group = group
+    this.#reader = me.worker.newReader()
+    me.history.record('readerStarted', {
+      reader: this.#reader,
+      process: me.worker.process,
+      group,
+      isolation: READ_COMMITTED,
+      isSubscribed: 1,
+      at: me.nowMs(),
+    })
     this.#writer = me.worker.newWriter()
     me.history.record('writerStarted', {
       writer: this.#writer,
@@ -196,6 +209,24 @@ class PipelineNotes {
     history.record('citation', { writer, number, partition: cited, offset: cites.offset })
     history.flush()
     return encodeValue(run, { writer, number, transaction })
+  }
+
+  /** The pipeline commits these with the transaction. In which generation, it does not tell. */
+  commits(transaction: number, offsets: readonly (PartitionName & { readonly offset: number })[]): void {
+    for (const { topic, partition, offset } of offsets) {
+      this.#me.history.record('offsetCommitInvoked', {
+        process: this.#me.worker.process,
+        commit: this.#me.nextCommit(),
+        reader: this.#reader,
+        group: this.#group,
+        partition: { topic, partition },
+        offset,
+        generation: NONE,
+        writer: this.#writer,
+        transaction,
+        at: this.#me.nowMs(),
+      })
+    }
   }
 
   ending(transaction: number, isCommit: 0 | 1): void {
