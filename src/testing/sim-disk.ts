@@ -68,6 +68,11 @@ export interface SimDiskOptions {
   readonly onChange?: (moment: 'begun' | 'completed', operation: number) => void
 }
 
+export interface FileExtent {
+  readonly path: string
+  readonly durableBytes: number
+}
+
 /** The state of a disk at one moment, flushed and not. */
 export class DiskImage {
   readonly #tree: SimTree
@@ -75,6 +80,11 @@ export class DiskImage {
   /** @param tree  nobody else's, and never changed any more */
   constructor(tree: SimTree) {
     this.#tree = tree
+  }
+
+  /** All files, and how many bytes of each no crash can take. */
+  files(): FileExtent[] {
+    return extentsIn(this.#tree)
   }
 
   /** What a start finds after the power was lost at that moment. May be asked again for another damage. */
@@ -143,8 +153,8 @@ export class SimDisk implements FileSystem {
   }
 
   /** All files, and how many bytes of each no crash can take. Not an operation. */
-  files(): { readonly path: string; readonly durableBytes: number }[] {
-    return Array.from(this.#tree.files(), ({ path, file }) => ({ path, durableBytes: file.durableBytes }))
+  files(): FileExtent[] {
+    return extentsIn(this.#tree)
   }
 
   /** This moment for good, whatever is done to the disk afterwards. Not an operation. */
@@ -431,6 +441,10 @@ function fateOf({ writes, garbles }: CrashDamage): (random: SimRandom) => WriteF
   if (writes !== 'mixed') return () => writes
   const fates: readonly WriteFate[] = ['kept', 'lost', 'torn', 'zeroed', ...(garbles ? (['garbled'] as const) : [])]
   return (random) => random.pick(fates)
+}
+
+function extentsIn(tree: SimTree): FileExtent[] {
+  return Array.from(tree.files(), ({ path, file }) => ({ path, durableBytes: file.durableBytes }))
 }
 
 function bytesIn(directory: Directory): number {

@@ -20,7 +20,7 @@ import type { KnownPlace } from './ledger.ts'
 import type { Participant } from './participant.ts'
 import { readAll } from './reader.ts'
 import type { ReadPlace } from './reader.ts'
-import { check } from './violation.ts'
+import { check, ReadRefused } from './violation.ts'
 
 export interface JudgePlan {
   /** Who had requests under way: is still there and asks again, has a successor, or is never heard of again. */
@@ -105,6 +105,9 @@ async function judgePlaces(participant: Participant, places: readonly KnownPlace
   for (const known of places) {
     const name = nameOf(known.place)
     const [read, visible] = [all.get(name) as ReadPlace, committed.get(name) as ReadPlace]
+    if (read.error === 'CORRUPT_MESSAGE' || visible.error === 'CORRUPT_MESSAGE') {
+      throw new ReadRefused(`${name} can be read, not CORRUPT_MESSAGE`)
+    }
     check(read.error === 'NONE' && visible.error === 'NONE', `${name} can be read, not ${read.error}, ${visible.error}`)
     judgeStart(known, read)
     judgeBatches(known, read, visible, isFinal)

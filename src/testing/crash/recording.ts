@@ -44,7 +44,12 @@ export interface CrashWorkload {
 
 const LIMIT_MS = 3_600_000
 
-export async function record(workload: CrashWorkload, seed: number): Promise<Recording> {
+/** @param options.lies  the disk says of flushes that they are done, and does nothing */
+export async function record(
+  workload: CrashWorkload,
+  seed: number,
+  { lies = false }: { readonly lies?: boolean } = {},
+): Promise<Recording> {
   const world = newWorld(seed)
   const latencies = world.random.fork()
   const facts: Fact[] = []
@@ -71,6 +76,7 @@ export async function record(workload: CrashWorkload, seed: number): Promise<Rec
     },
   }
   let disk: SimDisk = new SimDisk(options)
+  disk.lie(lies)
   const work = async (): Promise<void> => {
     let broker = await CrashBroker.start(world, disk, workload.properties)
     const stage: Stage = {
@@ -80,6 +86,7 @@ export async function record(workload: CrashWorkload, seed: number): Promise<Rec
         if (how === 'stop') await broker.broker.close()
         else {
           disk = disk.kill()
+          disk.lie(lies)
           world.network.cut()
         }
         broker = await CrashBroker.start(world, disk, workload.properties)

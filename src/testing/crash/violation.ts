@@ -8,3 +8,8 @@ export class Violation extends Error {
 export function check(holds: boolean, promise: string): void {
   if (!holds) throw new Violation(promise)
 }
+
+/** An answer that says that what is stored is damaged: kept promise or broken one, as the case may be. */
+export class ReadRefused extends Violation {
+  override name = 'ReadRefused'
+}
