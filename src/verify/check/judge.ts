@@ -8,7 +8,7 @@ import { checkFencing, checkOwnership } from './fencing.ts'
 import { type Anchor, Findings } from './findings.ts'
 import { checkLiveness } from './liveness.ts'
 import { logRecordPass, sendCompletedPass } from './log-records.ts'
-import { offsetCommits } from './offset-commits.ts'
+import { impliedCommits, offsetCommits } from './offset-commits.ts'
 import { checkFetchedOffsets, effectsPass } from './offsets.ts'
 import { resolveOutcomes } from './outcomes.ts'
 import { producerLogPass } from './producer-log.ts'
@@ -47,7 +47,7 @@ export function* judgeHistory(head: HistoryHead, { judges = [] }: CheckOptions):
   const commits = offsetCommits(evidence)
   checkFencing(evidence, commits)
   checkOwnership(evidence, readers, commits)
-  checkFetchedOffsets(evidence, commits)
+  checkFetchedOffsets(evidence, [...commits, ...(yield* impliedCommits(evidence))])
   yield* effectsPass(evidence)
   yield* conservationPass(evidence)
   checkCycles(evidence, reads)

@@ -1,7 +1,8 @@
 /** Commits of a group's offsets, each with what became of it: on its own, or with its transaction. */
-import { NO_WRITER, OUTCOMES } from '../history/tables.ts'
+import { NO_WRITER, NONE, OUTCOMES } from '../history/tables.ts'
 import type { Evidence } from './evidence.ts'
-import { ABORTED, COMMITTED, OUTSIDE, TOLD_OK } from './value-index.ts'
+import { read, type Steps } from './steps.ts'
+import { ABORTED, COMMITTED, NO_VALUE, OUTSIDE, TOLD_OK } from './value-index.ts'
 
 export interface OffsetCommit {
   readonly group: string
@@ -57,4 +58,43 @@ function withTransaction({ transactions }: Evidence, id: number, outcome: string
   if (status !== COMMITTED || outcome === 'unknown') return { certainty: 'maybe', ackedAt: Infinity }
   const isTold = transactions.told[id] === TOLD_OK
   return { certainty: 'committed', ackedAt: isTold ? (transactions.endedAt[id] as number) : Infinity }
+}
+
+/**
+ * Commits that nobody wrote down: who processes by a pipeline has its offsets committed with the outputs. A transaction that cites an
+ * input may have committed the offset behind it.
+ */
+export function* impliedCommits(evidence: Evidence): Steps<readonly OffsetCommit[]> {
+  const { values, transactions, head } = evidence
+  const { effects } = head.info.expectations
+  if (effects === undefined || head.tables.offsetFetched.length === 0) return []
+  const ends = new Map<number, { transaction: number; partition: number; offset: number }>()
+  yield read('citation', (rows) => {
+    for (let row = 0; row < rows.length; row += 1) {
+      const value = values.find(rows.writer[row] as number, rows.number[row] as number)
+      const transaction = value === NO_VALUE ? OUTSIDE : (values.transaction[value] as number)
+      if (transaction === OUTSIDE) continue
+      const partition = rows.partition[row] as number
+      const offset = (rows.offset[row] as number) + 1
+      const key = transaction * evidence.logs.length + partition
+      const before = ends.get(key)
+      if (before === undefined) ends.set(key, { transaction, partition, offset })
+      else before.offset = Math.max(before.offset, offset)
+    }
+  })
+  return Array.from(ends.values(), ({ transaction, partition, offset }): OffsetCommit => {
+    const isAborted = transactions.status[transaction] === ABORTED
+    const invokedAt = transactions.beganAt[transaction] as number
+    const certainty = isAborted ? 'never' : 'maybe'
+    return {
+      group: effects.group,
+      partition,
+      offset,
+      generation: NONE,
+      transaction,
+      invokedAt,
+      ackedAt: Infinity,
+      certainty,
+    }
+  })
 }

@@ -41,10 +41,13 @@ function fetchedOffsets(evidence: Evidence): Fetched[] {
 }
 
 function checkFetched(evidence: Evidence, fetched: Fetched, commits: readonly OffsetCommit[]): void {
-  const { offset } = fetched
-  const same = commits.filter((commit) => commit.offset === offset && commit.invokedAt <= fetched.at)
+  const { offset, partition } = fetched
+  const meant = nextVisible(evidence, partition, offset)
+  // Two offsets with nothing visible between them mean the same: positions move past markers and aborted records.
+  const isSame = (other: number): boolean => other === offset || nextVisible(evidence, partition, other) === meant
+  const same = commits.filter((commit) => commit.invokedAt <= fetched.at && isSame(commit.offset))
   const possible = same.filter(({ certainty }) => certainty !== 'never')
-  if (offset !== NONE && possible.length === 0) {
+  if (offset !== NONE && possible.length === 0 && !isSame(0)) {
     const [aborted] = same
     report(evidence, fetched, aborted, () => {
       if (aborted === undefined) return 'which nobody had committed'
@@ -58,11 +61,19 @@ function checkFetched(evidence: Evidence, fetched: Fetched, commits: readonly Of
       commit.certainty === 'committed' &&
       commit.ackedAt < fetched.invokedAt &&
       commit.offset > offset &&
+      !isSame(commit.offset) &&
       !possible.some(({ ackedAt }) => ackedAt >= commit.invokedAt),
   )
   if (lost !== undefined) {
     report(evidence, fetched, lost, () => `though ${lost.offset} was committed, and acknowledged at ${lost.ackedAt}`)
   }
+}
+
+/** Infinity: nothing. */
+function nextVisible(evidence: Evidence, partition: number, offset: number): number {
+  const log = evidence.log(partition)
+  const isVisible = (value: number): boolean => value >= 0 && evidence.isVisible(value)
+  return log.values.find(Math.max(0, offset), log.scanned?.to ?? log.highestRead + 1, isVisible) ?? Infinity
 }
 
 function checkRegress(evidence: Evidence, fetches: readonly Fetched[], commits: readonly OffsetCommit[]): void {
@@ -75,7 +86,8 @@ function checkRegress(evidence: Evidence, fetches: readonly Fetched[], commits: 
       if (highest === undefined || one.offset > highest.offset) highest = one
     }
     if (highest === undefined || fetched.offset >= highest.offset) continue
-    const { invokedAt, offset } = highest
+    const { invokedAt, offset, partition } = highest
+    if (nextVisible(evidence, partition, offset) === nextVisible(evidence, partition, fetched.offset)) continue
     const isSetBack = commits.some((commit) => {
       return commit.offset === fetched.offset && commit.certainty !== 'never' && commit.ackedAt >= invokedAt
     })
