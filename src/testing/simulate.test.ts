@@ -21,8 +21,10 @@ const billing = (guarantee: Guarantee) => ({
       guarantee,
       batch: { maxRecords: 20 },
       async process(records, output) {
-        for (const { key, value } of records)
+        for (const { key, value } of records) {
           await output.send('invoices', { key, value: `invoice of ${String(value)}` })
+          await pause(40)
+        }
       },
     }),
 })
@@ -56,7 +58,7 @@ describe('simulate', { timeout: 120_000 }, () => {
   })
 
   test('one that is at_most_once loses records', async () => {
-    const failure = await failureOf({ seeds: 12, faults: ['kill-client'], ...billing('at_most_once') })
+    const failure = await failureOf({ seeds: 18, faults: ['kill-client'], ...billing('at_most_once') })
     expect(failure.failures.some(({ problems }) => problems.some((problem) => /missing/.test(problem)))).toBe(true)
   })
 

@@ -28,7 +28,7 @@ export interface ApplicationContext {
   /** Which of the processes that run at a time this is, from 0. */
   readonly index: number
   /** In virtual time; what an application waits for has to come from here or from `kafka`. */
-  pause(ms: number): Promise<void>
+  readonly pause: (ms: number) => Promise<void>
 }
 
 export interface SimulateOptions {

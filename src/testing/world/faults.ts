@@ -141,7 +141,7 @@ async function aim({ kind, target }: PlannedFault, random: SimRandom, targets: F
 
 const UNAIMED_SHARE = 0.3
 const AIM_REQUESTS_MAX = 6
-const AIM_LIMIT_MS = 3_000
+const AIM_LIMIT_MS = 8_000
 /** For the answer to be on its way, or there. */
 const AIM_LATER_MS_MAX = 4
 

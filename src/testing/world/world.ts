@@ -121,17 +121,17 @@ export class World {
   }
 }
 
-/** API keys of requests that ask or only keep alive. */
-const INCONSEQUENTIAL = new Set([1, 2, 3, 9, 10, 12, 18])
+/** API keys of the requests that write records, offsets or transactions. */
+const CONSEQUENTIAL: ReadonlySet<number> = new Set([0, 8, 22, 24, 25, 26, 28])
 const API_KEY_AT = 4
-const API_KEY_MAX = 100
+const VERSION_MAX = 100
 
 /** Whether the bytes seem to begin with a request that changes something: a guess, as replies and parts of frames pass here too. */
 function isConsequential(bytes: Uint8Array): boolean {
   if (bytes.length < API_KEY_AT + 4) return false
   const apiKey = ((bytes[API_KEY_AT] as number) << 8) | (bytes[API_KEY_AT + 1] as number)
   const version = ((bytes[API_KEY_AT + 2] as number) << 8) | (bytes[API_KEY_AT + 3] as number)
-  return apiKey < API_KEY_MAX && version > 0 && version < API_KEY_MAX && !INCONSEQUENTIAL.has(apiKey)
+  return version > 0 && version < VERSION_MAX && CONSEQUENTIAL.has(apiKey)
 }
 
 interface ArrivalWait {
