@@ -4,7 +4,7 @@ import { SimDisk } from '../testing/sim-disk.ts'
 import { SimRandom } from '../testing/sim-random.ts'
 import { crc32c } from '../base/crc32c.ts'
 import { CheckpointSlots } from './checkpoint-slots.ts'
-import { decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
+import { CHECKPOINT_VERSION, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { UnsupportedFormatError } from './errors.ts'
 import { encodeStoredProducers } from './stored-producers.ts'
@@ -35,6 +35,7 @@ const checkpoint: Checkpoint = {
           indexBytes: 80,
           timeIndexBytes: 36,
           transactionIndexBytes: 34,
+          transactionIndexCrc: 0xfedc_ba98,
           maxTimestamp: { timestamp: 1_700_000_000_000, offset: 40 },
           lastIndexedTimestamp: -1,
         },
@@ -51,6 +52,19 @@ describe('a checkpoint', () => {
     expect(decodeCheckpoint(Buffer.concat([bytes, Buffer.alloc(100, 7)]))).toEqual({ kind: 'valid', checkpoint })
   })
 
+  test('of version 1, without checksums of the indexes of aborted transactions, is still read', () => {
+    // Written by the encoder of version 1.
+    const bytes = Buffer.from(
+      '73656d656c636b70000000011d71589800000000000000040000003a180105010101030000000000000000000000000000' +
+        '00010174028080400212120e010200010012f80a10184480a0abfef9621080a0abfef96200',
+      'hex',
+    )
+    const decoded = decodeCheckpoint(bytes)
+    const log = decoded.kind === 'valid' ? decoded.checkpoint.logs[0] : undefined
+    expect(log).toMatchObject({ topic: 't', partition: 2, logEndOffset: 9 })
+    expect(log?.segments[0]).toMatchObject({ transactionIndexBytes: 34, transactionIndexCrc: undefined })
+  })
+
   test('with any byte changed or cut off is damaged', () => {
     const bytes = encodeCheckpoint(checkpoint)
     for (let position = 0; position < bytes.length; position++) {
@@ -65,7 +79,7 @@ describe('a checkpoint', () => {
     const bytes = Buffer.from(encodeCheckpoint({ ...checkpoint, lsn: 0, nextLogId: 1, droppedLogIds: [], logs: [] }))
     // lsn 0, clean, next log id 1, no dropped logs, no logs
     const body = '00' + '01' + '01' + '00' + '00'
-    expect(bytes.subarray(0, 12).toString('hex')).toBe(Buffer.from('semelckp').toString('hex') + '00000001')
+    expect(bytes.subarray(0, 12).toString('hex')).toBe(Buffer.from('semelckp').toString('hex') + '00000002')
     expect(bytes.subarray(16).toString('hex')).toBe('0000000000000009' + '00000005' + body)
     expect(bytes.readUInt32BE(12)).toBe(crc32c(Buffer.concat([bytes.subarray(0, 12), bytes.subarray(16)])))
   })
@@ -147,7 +161,7 @@ describe('the two slots', () => {
     const slots = await slotsIn(fileSystem)
     for (const lsn of [1, 2]) await slots.write({ ...written, lsn })
     const newer = Buffer.from(encodeCheckpoint({ ...written, generation: 3 }))
-    newer.writeUInt32BE(2, 8)
+    newer.writeUInt32BE(CHECKPOINT_VERSION + 1, 8)
     newer.writeUInt32BE(crc32c(Buffer.concat([newer.subarray(0, 12), newer.subarray(16)])), 12)
     await overwrite(fileSystem, 'checkpoint-a', newer)
     await expect(slotsIn(fileSystem)).rejects.toThrow(UnsupportedFormatError)

@@ -7,7 +7,7 @@
  *               logStartOffset | logEndOffset | snapshotOffset | bytesSinceIndexEntry |
  *               count, leader epochs (epoch, startOffset) | count, segments | length, producers (stored-producers.ts)
  *   segment     baseOffset | endOffset | sizeBytes | indexBytes | timeIndexBytes | transactionIndexBytes |
- *               maxTimestamp | its offset | lastIndexedTimestamp
+ *               maxTimestamp | its offset | lastIndexedTimestamp | transactionIndexCrc (since version 2)
  *
  * Fixed-size numbers are big-endian; numbers of the body are varlongs (offsets, timestamps, LSN) or uvarints. `crc` is the
  * CRC-32C of all bytes but its own, up to the end of the body. Files are checkpoint-slots.ts.
@@ -18,13 +18,15 @@ import { UUID_BYTES, uuidFromBytes, uuidToBytes } from '../base/uuid.ts'
 import type { LeaderEpochStart } from './log-files.ts'
 import type { SegmentNumbers } from './segment.ts'
 
-export const CHECKPOINT_VERSION = 1
+export const CHECKPOINT_VERSION = 2
 const MAGIC = Buffer.from('semelckp', 'latin1')
 const VERSION_POSITION = 8
 const CRC_POSITION = 12
 const GENERATION_POSITION = 16
 const LENGTH_POSITION = 24
 const HEADER_BYTES = 28
+/** Of an index that was begun before checkpoints kept its checksum. */
+const UNKNOWN_CRC = -1
 
 export interface CheckpointLog {
   readonly logId: number
@@ -92,7 +94,7 @@ export function decodeCheckpoint(bytes: Uint8Array): DecodedCheckpoint {
   try {
     return {
       kind: 'valid',
-      checkpoint: decodeBody(readInt64(bytes, GENERATION_POSITION), whole.subarray(HEADER_BYTES)),
+      checkpoint: decodeBody(readInt64(bytes, GENERATION_POSITION), whole.subarray(HEADER_BYTES), version),
     }
   } catch (error) {
     if (error instanceof DecodeError) return { kind: 'damaged', reason: error.message }
@@ -104,13 +106,13 @@ function checkpointCrc(bytes: Uint8Array): number {
   return crc32c(bytes.subarray(GENERATION_POSITION), crc32c(bytes.subarray(0, CRC_POSITION)))
 }
 
-function decodeBody(generation: number, body: Uint8Array): Checkpoint {
+function decodeBody(generation: number, body: Uint8Array, version: number): Checkpoint {
   const reader = new ByteReader(body)
   const lsn = reader.varlong()
   const isClean = reader.int8() === 1
   const nextLogId = reader.uvarint()
   const droppedLogIds = list(reader, (element) => element.uvarint())
-  const logs = list(reader, readLog)
+  const logs = list(reader, (element) => readLog(element, version))
   if (reader.remaining > 0) throw new DecodeError(`${reader.remaining} bytes after the last log`)
   return { generation, lsn, isClean, nextLogId, droppedLogIds, logs }
 }
@@ -149,12 +151,13 @@ function writeLog(writer: ByteWriter, log: CheckpointLog): void {
     writer.varlong(segment.maxTimestamp.timestamp)
     writer.varlong(segment.maxTimestamp.offset)
     writer.varlong(segment.lastIndexedTimestamp)
+    writer.varlong(segment.transactionIndexCrc ?? UNKNOWN_CRC)
   }
   writer.uvarint(log.producerSnapshotBytes.length)
   writer.chunk(log.producerSnapshotBytes)
 }
 
-function readLog(reader: ByteReader): CheckpointLog {
+function readLog(reader: ByteReader, version: number): CheckpointLog {
   return {
     logId: reader.uvarint(),
     topicId: uuidFromBytes(reader.bytes(UUID_BYTES)),
@@ -166,14 +169,14 @@ function readLog(reader: ByteReader): CheckpointLog {
     snapshotOffset: reader.varlong(),
     bytesSinceIndexEntry: reader.varlong(),
     leaderEpochs: list(reader, (element) => ({ epoch: element.varlong(), startOffset: element.varlong() })),
-    segments: list(reader, readSegment),
+    segments: list(reader, (element) => readSegment(element, version)),
     // A copy, so that the log does not keep the whole checkpoint in memory.
     producerSnapshotBytes: new Uint8Array(reader.bytes(reader.uvarint())),
   }
 }
 
-function readSegment(reader: ByteReader): SegmentNumbers {
-  return {
+function readSegment(reader: ByteReader, version: number): SegmentNumbers {
+  const numbers = {
     baseOffset: reader.varlong(),
     endOffset: reader.varlong(),
     sizeBytes: reader.varlong(),
@@ -183,4 +186,7 @@ function readSegment(reader: ByteReader): SegmentNumbers {
     maxTimestamp: { timestamp: reader.varlong(), offset: reader.varlong() },
     lastIndexedTimestamp: reader.varlong(),
   }
+  const transactionIndexCrc = version >= 2 ? reader.varlong() : UNKNOWN_CRC
+  if (transactionIndexCrc !== UNKNOWN_CRC) return { ...numbers, transactionIndexCrc }
+  return { ...numbers, transactionIndexCrc: numbers.transactionIndexBytes === 0 ? 0 : undefined }
 }

@@ -6,6 +6,7 @@
  * has ended; nothing here makes anything durable. Any error is fatal to the store: a drain is never repeated, so a file
  * never holds a batch twice.
  */
+import { crc32c } from '../base/crc32c.ts'
 import type { FileSystem } from '../base/runtime.ts'
 import { RecentBatches } from './batch-window.ts'
 import type { WindowBatch } from './batch-window.ts'
@@ -219,6 +220,8 @@ export class Drain {
       if (segment.transactionIndexBytes === 0) this.#dirtyDirectories.add(log.directory)
       await this.#write(segment.path('txnindex'), segment.transactionIndexBytes, bytes)
       segment.transactionIndexBytes += bytes.length
+      if (segment.transactionIndexCrc !== undefined)
+        segment.transactionIndexCrc = crc32c(bytes, segment.transactionIndexCrc)
       log.lastAbortedWritten = last.lastOffset
     }
   }

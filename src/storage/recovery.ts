@@ -10,6 +10,7 @@
  *      before the checkpoint, so that is corruption: refused, never repaired.
  */
 import { DecodeError } from '../base/bytes.ts'
+import { crc32c } from '../base/crc32c.ts'
 import type { FileSystem } from '../base/runtime.ts'
 import { batchCrcMatches, readBatchHeader } from '../protocol/record-batch.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -255,6 +256,8 @@ async function loadAborted(log: PartitionLog, segment: Segment, { context }: Rec
   const path = segment.path('txnindex')
   const bytes = new Uint8Array(segment.transactionIndexBytes)
   await context.files.use(path, 'write', (file) => file.read(bytes, 0))
+  if (segment.transactionIndexCrc !== undefined && crc32c(bytes) !== segment.transactionIndexCrc)
+    throw corrupt(path, 0, 'Damaged index of aborted transactions: wrong checksum')
   try {
     for (const entry of decodeAbortedTransactions(bytes)) {
       if (entry.lastOffset < segment.baseOffset || entry.lastOffset >= segment.endOffset) {

@@ -38,6 +38,11 @@ export interface SegmentNumbers {
   indexBytes: number
   timeIndexBytes: number
   transactionIndexBytes: number
+  /**
+   * CRC-32C of those bytes, which carry none of their own: without them aborted records would be handed out.
+   * `undefined` when the index was begun before checkpoints kept it.
+   */
+  transactionIndexCrc: number | undefined
   /** Largest timestamp, and the last offset of the first batch that reaches it. */
   maxTimestamp: TimestampOffset
   /** Timestamp of the last entry of the time index, -1 when there is none. */
@@ -60,6 +65,7 @@ export class Segment implements SegmentNumbers {
   indexBytes: number
   timeIndexBytes: number
   transactionIndexBytes: number
+  transactionIndexCrc: number | undefined
   maxTimestamp: TimestampOffset
   lastIndexedTimestamp: number
 
@@ -72,6 +78,7 @@ export class Segment implements SegmentNumbers {
     this.indexBytes = numbers.indexBytes
     this.timeIndexBytes = numbers.timeIndexBytes
     this.transactionIndexBytes = numbers.transactionIndexBytes
+    this.transactionIndexCrc = numbers.transactionIndexCrc
     this.maxTimestamp = numbers.maxTimestamp
     this.lastIndexedTimestamp = numbers.lastIndexedTimestamp
   }
@@ -84,6 +91,7 @@ export class Segment implements SegmentNumbers {
       indexBytes: 0,
       timeIndexBytes: 0,
       transactionIndexBytes: 0,
+      transactionIndexCrc: 0,
       maxTimestamp: NO_MAX_TIMESTAMP,
       lastIndexedTimestamp: -1,
     })
@@ -91,7 +99,7 @@ export class Segment implements SegmentNumbers {
 
   numbers(): SegmentNumbers {
     const { baseOffset, endOffset, sizeBytes, indexBytes, timeIndexBytes, transactionIndexBytes } = this
-    const { maxTimestamp, lastIndexedTimestamp } = this
+    const { transactionIndexCrc, maxTimestamp, lastIndexedTimestamp } = this
     return {
       baseOffset,
       endOffset,
@@ -99,6 +107,7 @@ export class Segment implements SegmentNumbers {
       indexBytes,
       timeIndexBytes,
       transactionIndexBytes,
+      transactionIndexCrc,
       maxTimestamp,
       lastIndexedTimestamp,
     }

@@ -66,6 +66,7 @@ export function unknownSegment(
     indexBytes: sizes.index,
     timeIndexBytes: sizes.timeindex,
     transactionIndexBytes: sizes.txnindex,
+    transactionIndexCrc: undefined,
     maxTimestamp: NO_MAX_TIMESTAMP,
     lastIndexedTimestamp: -1,
   })
