@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * The `semel` command. Owns the command line's shape and the exit codes: 0 done, 1 failed, 2 wrong usage.
+ * The `semel` command. Owns the command line's shape and the exit codes: 0 done, 1 failed, 2 wrong usage,
+ * 3 something was proven wrong (`verify`).
  *
  * Each command lives in `commands/` and is loaded only when it is run, so that `semel start` is ready fast.
  */
@@ -10,6 +11,7 @@ import { addClusterCommands } from './cluster-commands.ts'
 import type { DemoOptions } from './commands/demo.ts'
 import type { LogDumpOptions, LogVerifyOptions } from './commands/log.ts'
 import type { StartOptions } from './commands/start.ts'
+import { addVerifyCommands } from './verify-commands.ts'
 
 const EXIT_USAGE = 2
 
@@ -70,6 +72,7 @@ program
   })
 
 addClusterCommands(program)
+addVerifyCommands(program)
 
 const log = program.command('log').description('look into a data directory, with or without a broker running on it')
 const formatOption = new Option('--format <format>', 'text, or one JSON object a line').choices(['text', 'json'])
