@@ -9,6 +9,8 @@ interface Settings {
 }
 
 const { workload, runs, shrinks } = JSON.parse(process.argv[2] as string) as Settings
+// Errors are values here, thousands of them a second, and traces of their making are what they cost most.
+Error.stackTraceLimit = 3
 const rejected: string[] = []
 process.on('unhandledRejection', (reason) => {
   rejected.push(`nobody handled: ${reason instanceof Error ? reason.stack : String(reason)}`)

@@ -91,11 +91,10 @@ export class BrokerNode {
     return this.#disk
   }
 
-  /** The service manager keeps a broker running from here on. */
+  /** The service manager keeps a broker running from here on; one that is closing is let finish. */
   start(): void {
-    if (this.#wantsUp) return
     this.#wantsUp = true
-    this.#launch()
+    if (this.#process === undefined) this.#launch()
   }
 
   /** SIGTERM: the broker closes what it has open, as well as its disk lets it. Nothing is started until `start`. */
@@ -111,6 +110,7 @@ export class BrokerNode {
       if (this.#process !== process) return
       if (reason !== undefined) this.#stops.push(reason.message)
       this.#end(reason === undefined ? 'closed' : 'failed')
+      if (this.#wantsUp) this.#relaunch()
     }
   }
 

@@ -45,7 +45,9 @@ const PORT = 9092
 const BROKER = 'broker'
 /** Process number of whoever drives the run. */
 const CONTROL_PROCESS = 1
-const DURATIONS_MS = [5_000, 15_000, 30_000]
+const DURATIONS_MS = [8_000, 25_000, 60_000]
+/** Operations of each role in a run, about. */
+const OPERATIONS = [30, 100, 300]
 /** Of virtual time, for everything; a healthy run takes a few minutes at most. */
 const LIMIT_MS = 30 * 60_000
 /** A broker refuses timestamps that are an hour ahead of its clock. */
@@ -74,7 +76,7 @@ export async function simulateSeed(options: SeedOptions): Promise<SeedResult> {
     run,
     random: world.random(),
     durationMs,
-    rate: random.pick([2, 5, 15]),
+    rate: (random.pick(OPERATIONS) * 1_000) / durationMs,
     abortShare: random.pick([0, 0.1, 0.3]),
     replicationFactor: 1,
     timeouts: TIMEOUTS,
