@@ -19,7 +19,7 @@ export class Draft {
   }
 
   add<T extends TableName>(table: T, row: Row<T>): DraftRow<T> {
-    const copy = { ...row } as DraftRow<T>
+    const copy: DraftRow<T> = { ...row }
     ;(this.rows[table] as DraftRow<T>[]).push(copy)
     return copy
   }
@@ -31,8 +31,14 @@ export class Draft {
 
   history(): History {
     const sink = new HistoryTables()
-    for (const name of TABLE_NAMES) for (const row of this.rows[name]) sink.record(name, row as Row<typeof name>)
-    const info = { run: 'r', seed: this.seed, workload: 'generated', target: 'nowhere', expectations: this.expectations }
+    for (const name of TABLE_NAMES) for (const row of this.rows[name]) sink.record(name, row)
+    const info = {
+      run: 'r',
+      seed: this.seed,
+      workload: 'generated',
+      target: 'nowhere',
+      expectations: this.expectations,
+    }
     return { info, strings: sink.strings.values, partitions: sink.partitions.values, tables: sink.tables }
   }
 }

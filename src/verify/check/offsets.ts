@@ -44,7 +44,8 @@ function checkFetched(evidence: Evidence, fetched: Fetched, commits: readonly Of
   const { offset, partition } = fetched
   const meant = nextVisible(evidence, partition, offset)
   // Two offsets with nothing visible between them mean the same: positions move past markers and aborted records.
-  const isSame = (other: number): boolean => other === offset || nextVisible(evidence, partition, other) === meant
+  const isSame = (other: number): boolean =>
+    offset !== NONE && (other === offset || nextVisible(evidence, partition, other) === meant)
   const same = commits.filter((commit) => commit.invokedAt <= fetched.at && isSame(commit.offset))
   const possible = same.filter(({ certainty }) => certainty !== 'never')
   if (offset !== NONE && possible.length === 0 && !isSame(0)) {

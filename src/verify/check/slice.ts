@@ -3,7 +3,7 @@
  * said, the faults meanwhile. Collected for all examples at once, in one more reading of the tables that have such rows.
  */
 import type { Table } from '../history/columns.ts'
-import { type ColumnType, OUTCOMES, TABLES, type TableName } from '../history/tables.ts'
+import { type ColumnType, NONE, OUTCOMES, TABLES, type TableName } from '../history/tables.ts'
 import type { Evidence } from './evidence.ts'
 import type { Anchor } from './findings.ts'
 import { type KeptTable, read, type StreamedTable, type Steps } from './steps.ts'
@@ -103,6 +103,7 @@ class Slice {
     this.#anchor = anchor
     for (const value of anchor.values ?? []) this.values.add(value)
     for (const { partition, offset } of anchor.places ?? []) {
+      if (offset === NONE) continue
       for (let near = offset - OFFSETS_AROUND; near <= offset + OFFSETS_AROUND; near += 1) {
         const value = near < 0 ? NO_VALUE : evidence.log(partition).values.get(near)
         if (value >= 0) this.values.add(value)
@@ -180,8 +181,10 @@ class Slice {
       })
     }
     if (reader !== undefined) {
+      // Of a group, what its other members were given matters too.
       this.#pick('assignment', (row) => {
-        return assignment.reader[row] === reader && partitions.has(assignment.partition[row] as number)
+        const isOurs = group !== undefined || assignment.reader[row] === reader
+        return isOurs && partitions.has(assignment.partition[row] as number)
       })
     }
     if (anchorAt !== undefined) {
@@ -234,7 +237,10 @@ class Slice {
   #isNear(partition: number, from: number, to = from): boolean {
     return (this.#anchor.places ?? []).some((place) => {
       return (
-        place.partition === partition && from <= place.offset + OFFSETS_AROUND && to >= place.offset - OFFSETS_AROUND
+        place.partition === partition &&
+        place.offset !== NONE &&
+        from <= place.offset + OFFSETS_AROUND &&
+        to >= place.offset - OFFSETS_AROUND
       )
     })
   }

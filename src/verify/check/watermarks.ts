@@ -5,7 +5,7 @@
 import { NONE } from '../history/tables.ts'
 import type { Evidence } from './evidence.ts'
 import type { OpenedTransactions } from './producer-log.ts'
-import { COMMIT_ASKED, COMMITTED } from './value-index.ts'
+import { COMMIT_ASKED, COMMITTED, OUTSIDE } from './value-index.ts'
 
 const COLUMNS = {
   highWatermark: 'high watermark',
@@ -90,17 +90,18 @@ function checkOpenTransactions(
 ): void {
   if (opened === undefined) return
   const { status, asked, endingAt } = evidence.transactions
+  // Of all that begin at or below a place: the one whose commit was asked for last.
   const longest: number[] = []
-  opened.transactions.forEach((id, place) => {
-    const before = longest[place - 1]
+  let last = OUTSIDE
+  for (const id of opened.transactions) {
     const isSure = status[id] === COMMITTED && asked[id] === COMMIT_ASKED
-    const isLonger = before === undefined || (endingAt[id] as number) > (endingAt[before] as number)
-    longest.push(isSure && isLonger ? id : (before ?? -1))
-  })
+    if (isSure && (last === OUTSIDE || (endingAt[id] as number) > (endingAt[last] as number))) last = id
+    longest.push(last)
+  }
   for (const { value, at } of answers) {
     const below = countBelow(opened.offsets, value)
     const id = longest[below - 1]
-    if (id === undefined || id < 0 || at >= (endingAt[id] as number)) continue
+    if (id === undefined || id === OUTSIDE || at >= (endingAt[id] as number)) continue
     evidence.findings.report('A18', { places: [{ partition, offset: value }], transactions: [id], at }, () => {
       const where = `${value} of ${evidence.placeName(partition)}`
       return `last stable offset ${where} at ${at} is beyond the begin of ${evidence.transactionName(id)}, which was open`
