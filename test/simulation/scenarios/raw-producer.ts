@@ -1,0 +1,172 @@
+/**
+ * A transactional producer of the least kind, in either version of the protocol: says each request by itself, on whichever
+ * connection, and repeats nothing. So a scenario can lose, hold and double any of them.
+ */
+import type { ErrorCode } from '../../../src/protocol/error-codes.ts'
+import { addOffsetsToTxn } from '../../../src/protocol/messages/add-offsets-to-txn.ts'
+import { addPartitionsToTxn } from '../../../src/protocol/messages/add-partitions-to-txn.ts'
+import { endTxn } from '../../../src/protocol/messages/end-txn.ts'
+import { txnOffsetCommit } from '../../../src/protocol/messages/txn-offset-commit.ts'
+import { ConnectionClosed } from '../../../src/testing/wire-client.ts'
+import type { Producer, TestClient } from '../../broker/test-broker.ts'
+import type { Scene, TransactionVersion } from './scene.ts'
+
+export interface Numbers {
+  readonly producer?: Producer
+  readonly sequence?: number
+  readonly partition?: number
+  readonly client?: TestClient
+}
+
+interface OffsetTarget {
+  readonly groupId?: string
+  readonly partition?: number
+  readonly producer?: Producer
+  readonly client?: TestClient
+  readonly member?: { readonly memberId: string; readonly generationId: number }
+}
+
+interface Identity {
+  readonly id?: string
+  readonly timeoutMs?: number
+}
+
+export class RawProducer {
+  readonly id: string
+  readonly version: TransactionVersion
+  readonly #scene: Scene
+  /** Where its requests go unless they say otherwise. */
+  client: TestClient
+  /** As it was last told; `producer` of a request may be another one. */
+  current: Producer = { producerId: -1, producerEpoch: -1 }
+  readonly #sequences = new Map<number, number>()
+  readonly #added = new Set<string>()
+
+  private constructor(scene: Scene, client: TestClient, version: TransactionVersion, id: string) {
+    this.#scene = scene
+    this.client = client
+    this.version = version
+    this.id = id
+  }
+
+  /** A new instance of a transactional id, on a connection of its own. */
+  static async start(
+    scene: Scene,
+    version: TransactionVersion,
+    { id = 'tx', timeoutMs = 5_000 }: Identity = {},
+  ): Promise<RawProducer> {
+    const producer = new RawProducer(scene, await scene.connect(), version, id)
+    const { errorCode, ...current } = await producer.despite(() => producer.client.initProducer(id, { timeoutMs }))
+    if (errorCode !== 'NONE') throw new Error(`InitProducerId ${id}: ${errorCode}`)
+    producer.become(current)
+    return producer
+  }
+
+  /** Says it again, on a new connection, for as long as it gets no answer. */
+  async despite<T>(request: () => Promise<T>): Promise<T> {
+    for (;;) {
+      if (this.client.wire.isClosed) this.client = await this.#scene.connect()
+      try {
+        return await request()
+      } catch (error) {
+        if (!(error instanceof ConnectionClosed)) throw error
+      }
+    }
+  }
+
+  /** Goes on as this one: sequences begin anew when the epoch is another. */
+  become({ producerId, producerEpoch }: Producer): void {
+    const isSame = producerId === this.current.producerId && producerEpoch === this.current.producerEpoch
+    this.current = { producerId, producerEpoch }
+    this.#added.clear()
+    if (!isSame) this.#sequences.clear()
+  }
+
+  /** Adds a partition of `t` to the transaction, as clients of version 1 have to. */
+  async add(partition = 0, { producer = this.current, client = this.client }: Numbers = {}): Promise<ErrorCode> {
+    const { resultsByTopicV3AndBelow } = await client.wire.request(addPartitionsToTxn, 3, {
+      v3AndBelowTransactionalId: this.id,
+      v3AndBelowProducerId: producer.producerId,
+      v3AndBelowProducerEpoch: producer.producerEpoch,
+      v3AndBelowTopics: [{ name: 't', partitions: [partition] }],
+    })
+    return resultsByTopicV3AndBelow[0]?.resultsByPartition[0]?.partitionErrorCode ?? 'UNKNOWN_SERVER_ERROR'
+  }
+
+  /** One record. With version 1 its partition is added before, once a transaction. */
+  async send(value: string, numbers: Numbers = {}): Promise<ErrorCode> {
+    const { partition = 0 } = numbers
+    if (this.version === 1 && !this.#added.has(String(partition))) {
+      const errorCode = await this.add(partition, numbers)
+      if (errorCode !== 'NONE') return errorCode
+      this.#added.add(String(partition))
+    }
+    return (await this.produce(value, numbers)).errorCode
+  }
+
+  /** The Produce alone. Unless it is given, its sequence is the one after the last that was acknowledged. */
+  async produce(value: string, numbers: Numbers = {}): ReturnType<TestClient['produceIn']> {
+    const { partition = 0, producer = this.current, client = this.client } = numbers
+    const sequence = numbers.sequence ?? this.#sequences.get(partition) ?? 0
+    const version = this.version === 1 ? 11 : 12
+    const answer = await client.produceIn(this.id, producer, 't', sequence, value, { version, partition })
+    if (answer.errorCode === 'NONE' && producer === this.current) this.#sequences.set(partition, sequence + 1)
+    return answer
+  }
+
+  /** Offsets of a group in `t`. With version 1 the group is added before, once a transaction. */
+  async stage(committedOffset: number, target: OffsetTarget = {}): Promise<ErrorCode> {
+    const { groupId = 'g', producer = this.current, client = this.client } = target
+    if (this.version === 1 && !this.#added.has(`group ${groupId}`)) {
+      const errorCode = await this.addGroup(target)
+      if (errorCode !== 'NONE') return errorCode
+      this.#added.add(`group ${groupId}`)
+    }
+    return await this.commitOffset(committedOffset, { ...target, producer, client })
+  }
+
+  async addGroup({
+    groupId = 'g',
+    producer = this.current,
+    client = this.client,
+  }: OffsetTarget = {}): Promise<ErrorCode> {
+    const { producerId, producerEpoch } = producer
+    const request = { transactionalId: this.id, groupId, producerId, producerEpoch }
+    return (await client.wire.request(addOffsetsToTxn, 3, request)).errorCode
+  }
+
+  /** The TxnOffsetCommit alone. */
+  async commitOffset(committedOffset: number, target: OffsetTarget = {}): Promise<ErrorCode> {
+    const { groupId = 'g', partition = 0, producer = this.current, client = this.client, member } = target
+    const { producerId, producerEpoch } = producer
+    const { topics } = await client.wire.request(txnOffsetCommit, this.version === 1 ? 4 : 5, {
+      transactionalId: this.id,
+      groupId,
+      producerId,
+      producerEpoch,
+      ...member,
+      topics: [{ name: 't', partitions: [{ partitionIndex: partition, committedOffset, committedMetadata: null }] }],
+    })
+    return topics[0]?.partitions[0]?.errorCode ?? 'UNKNOWN_SERVER_ERROR'
+  }
+
+  /** Asks once, and takes over what it is answered. */
+  async end(committed: boolean, { producer = this.current, client = this.client }: Numbers = {}): Promise<ErrorCode> {
+    const reply = await client.wire.request(endTxn, this.version === 1 ? 4 : 5, {
+      transactionalId: this.id,
+      ...producer,
+      committed,
+    })
+    if (reply.errorCode !== 'NONE') return reply.errorCode
+    this.become(this.version === 1 ? producer : reply)
+    return 'NONE'
+  }
+
+  /** As `end`, until no other ending is under way. */
+  async endAtLast(committed: boolean, numbers: Numbers = {}): Promise<ErrorCode> {
+    for (;;) {
+      const errorCode = await this.end(committed, numbers)
+      if (errorCode !== 'CONCURRENT_TRANSACTIONS') return errorCode
+    }
+  }
+}
