@@ -186,7 +186,11 @@ export class SimDisk implements FileSystem {
   kill(capacityBytes: number | undefined = this.#options.capacityBytes): SimDisk {
     this.#stop()
     const { capacityBytes: _before, ...options } = this.#options
-    return this.image().kill(capacityBytes === undefined ? options : { ...options, capacityBytes })
+    const next = this.image().kill(capacityBytes === undefined ? options : { ...options, capacityBytes })
+    // It is the same drive.
+    next.#faults = this.#faults
+    next.#isLying = this.#isLying
+    return next
   }
 
   #stop(): void {

@@ -1,16 +1,28 @@
-/** Many recoveries: all points of all workloads, so many damages at each; what broke, with the command that does it again. */
+/** Many cases of harm: all operations of all workloads, so many times each; what broke, with the command that does it again. */
+import { afterLies, afterRot } from './damaged-media.ts'
+import { afterFault, FAULT_KINDS } from './disk-faults.ts'
+import type { FaultKind } from './disk-faults.ts'
+import type { CrashWorkload } from './live-run.ts'
 import { record } from './recording.ts'
-import type { CrashWorkload } from './recording.ts'
+import type { Recording } from './recording.ts'
 import { recover } from './recovery.ts'
+
+export const HARMS = ['power-cut', 'rot', 'lies', 'fault'] as const
+/**
+ * `power-cut`: what was not flushed is damaged. `rot`: bytes that were flushed are. `lies`: flushes were none, then a power cut.
+ * `fault`: an operation fails under the running broker, once or for good.
+ */
+export type Harm = (typeof HARMS)[number]
 
 export interface CrashRunOptions {
   readonly workloads: readonly CrashWorkload[]
+  readonly harm: Harm
   readonly seed: number
-  /** How often the power fails in each recovery; above 1 also in the midst of starts. */
+  /** How often the power fails in each case of `power-cut`; above 1 also in the midst of starts. */
   readonly depth: number
-  /** About so many in all, spread evenly over the points; with fewer than points, over some of them. */
+  /** About so many cases in all, spread evenly over workloads and their operations; if there are fewer, over some of these. */
   readonly recoveries?: number
-  /** Without `recoveries`: at each point. */
+  /** Without `recoveries`: at each operation. */
   readonly damages?: number
   /** Only this one. */
   readonly point?: number
@@ -24,60 +36,84 @@ export interface WorkloadSummary {
   /** File operations, each of which is a place to crash. */
   readonly points: number
   readonly recoveries: number
+  /** How many cases ended how. */
+  readonly verdicts: ReadonlyMap<string, number>
   readonly failures: readonly CrashFailure[]
 }
 
 export interface CrashFailure {
   readonly error: Error
-  /** The operation that was the last. */
+  /** The operation at which it happened. */
   readonly operation: string
   /** Runs this case and no other. */
   readonly command: string
 }
 
+interface Case {
+  readonly workload: CrashWorkload
+  readonly recording: Recording
+  readonly point: number
+  readonly damage: number
+  readonly seed: number
+}
+
 const DAMAGES = 20
 
 export async function crashRun(options: CrashRunOptions): Promise<readonly WorkloadSummary[]> {
-  const { workloads, seed, recoveries } = options
-  const counts: number[] = []
-  for (const workload of workloads) counts.push((await record(workload, seed)).points.length)
-  const points = counts.reduce((sum, count) => sum + count, 0)
-  const perPoint = recoveries === undefined ? (options.damages ?? DAMAGES) : recoveries / points
   const summaries: WorkloadSummary[] = []
-  for (const workload of workloads) {
-    const summary = await runWorkload(workload, perPoint, options)
+  for (const workload of options.workloads) {
+    const summary = await runWorkload(workload, options)
     options.onWorkload?.(summary)
     summaries.push(summary)
   }
   return summaries
 }
 
-async function runWorkload(
-  workload: CrashWorkload,
-  perPoint: number,
-  { seed, depth, point: onlyPoint, damage: onlyDamage }: CrashRunOptions,
-): Promise<WorkloadSummary> {
-  const recording = await record(workload, seed)
+async function runWorkload(workload: CrashWorkload, options: CrashRunOptions): Promise<WorkloadSummary> {
+  const { seed, harm, depth, point: onlyPoint, damage: onlyDamage } = options
+  const recording = await record(workload, seed, { lies: harm === 'lies' })
+  const damages = options.damages ?? (harm === 'fault' ? FAULT_KINDS.length : DAMAGES)
+  const share = (options.recoveries ?? 0) / options.workloads.length
+  const perPoint = options.recoveries === undefined ? damages : share / recording.points.length
   const failures: CrashFailure[] = []
+  const verdicts = new Map<string, number>()
   let recoveries = 0
   let due = 0
   for (const [point, { operation }] of recording.points.entries()) {
     if (onlyPoint !== undefined && point !== onlyPoint) continue
-    // Fractions add up, so that few recoveries are spread over all points.
+    // Fractions add up, so that few cases are spread over all points.
     due += perPoint
-    const count = onlyPoint === undefined ? Math.floor(due) : Math.ceil(perPoint)
+    const count = onlyDamage === undefined ? Math.floor(due) : 1
     due -= Math.floor(due)
     for (let number = 0; number < count; number += 1) {
-      const damage = onlyDamage ?? number
+      // Few cases must not all be the first of their point.
+      const damage = onlyDamage ?? (perPoint < 1 ? recoveries : number)
       recoveries += 1
       try {
-        await recover({ workload, recording, point, damage, seed, depth })
+        const verdict = await runCase(harm, { workload, recording, point, damage, seed }, depth)
+        verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1)
       } catch (error) {
-        const command = `npm run crash -- --workload ${workload.name} --seed ${seed} --point ${point} --damage ${damage} --depth ${depth}`
+        const place = `--workload ${workload.name} --seed ${seed} --point ${point} --damage ${damage}`
+        const command = `npm run crash -- --harm ${harm} ${place}${depth === 1 ? '' : ` --depth ${depth}`}`
         failures.push({ error: error as Error, operation, command })
       }
-      if (onlyDamage !== undefined) break
     }
   }
-  return { name: workload.name, points: recording.points.length, recoveries, failures }
+  return { name: workload.name, points: recording.points.length, recoveries, verdicts, failures }
+}
+
+async function runCase(harm: Harm, options: Case, depth: number): Promise<string> {
+  switch (harm) {
+    case 'power-cut':
+      await recover({ ...options, depth })
+      return 'kept'
+    case 'rot':
+      return await afterRot(options)
+    case 'lies':
+      return await afterLies(options)
+    case 'fault': {
+      const fault = FAULT_KINDS[options.damage % FAULT_KINDS.length] as FaultKind
+      return await afterFault({ ...options, operation: options.point, fault })
+    }
+  }
 }

@@ -2,7 +2,7 @@
  * Media that break their word: bytes that rot after they were flushed, and a drive that says "flushed" too early.
  *
  * The broker cannot keep its promises then. What it can do is to say so: a start refuses with a reason, or a read answers
- * CORRUPT_MESSAGE; what it hands out is true. Rot among the frames of the last flush looks like a torn tail (storage SPEC.md), so
+ * CORRUPT_MESSAGE; what it hands out is true. Rot among the frames of the last flush looks like a torn tail (src/storage/SPEC.md), so
  * that there the end may be missing, and nothing but the end.
  */
 import { CorruptionError, UnsupportedFormatError } from '../../storage/errors.ts'
@@ -12,7 +12,8 @@ import { CrashBroker, newWorld } from './crash-broker.ts'
 import { judge } from './judge.ts'
 import type { Participant } from './participant.ts'
 import { judgePrefix } from './prefix-judge.ts'
-import type { CrashPoint, CrashWorkload, Recording } from './recording.ts'
+import type { CrashWorkload } from './live-run.ts'
+import type { CrashPoint, Recording } from './recording.ts'
 import { check, ReadRefused, Violation } from './violation.ts'
 
 export interface DamagedMediumOptions {

@@ -6,10 +6,11 @@
  */
 import { SimDisk } from '../sim-disk.ts'
 import type { DiskImage, DiskOperation } from '../sim-disk.ts'
-import { CrashBroker, newWorld } from './crash-broker.ts'
+import { newWorld } from './crash-broker.ts'
 import type { World } from './crash-broker.ts'
 import type { Fact } from './facts.ts'
-import type { Participant } from './participant.ts'
+import { LiveRun } from './live-run.ts'
+import type { CrashWorkload } from './live-run.ts'
 
 export interface CrashPoint {
   readonly image: DiskImage
@@ -25,79 +26,55 @@ export interface Recording {
   readonly facts: readonly Fact[]
 }
 
-/** What a workload acts on. */
-export interface Stage {
-  participant: Participant
-  /** Stops the broker as an operator does, or ends its process, and starts it again. Producers have to be made anew. */
-  restart(how: 'stop' | 'kill'): Promise<Participant>
-  /** Another connection to the same broker, by the same client. */
-  readonly world: World
-}
-
-export interface CrashWorkload {
-  readonly name: string
-  /** One sentence for lists. */
-  readonly summary: string
-  readonly properties?: Readonly<Record<string, string>>
-  run(stage: Stage): Promise<void>
+export interface RecordingOptions {
+  /** The disk says of flushes that they are done, and does nothing. */
+  readonly lies?: boolean
 }
 
 const LIMIT_MS = 3_600_000
 
-/** @param options.lies  the disk says of flushes that they are done, and does nothing */
 export async function record(
   workload: CrashWorkload,
   seed: number,
-  { lies = false }: { readonly lies?: boolean } = {},
+  options: RecordingOptions = {},
 ): Promise<Recording> {
   const world = newWorld(seed)
-  const latencies = world.random.fork()
-  const facts: Fact[] = []
   const points: CrashPoint[] = []
   let operation = ''
   let isOpen = false
+  let isPrepared = false
   const close = (): void => {
     const point = points.at(-1)
-    if (isOpen && point !== undefined) point.facts = facts.length
+    if (isOpen && point !== undefined) point.facts = live.facts.length
     isOpen = false
   }
-  const options = {
+  const disk = new SimDisk({
     clock: world.clock,
-    latencyMs: (kind: DiskOperation) =>
-      kind === 'read' ? 0 : kind === 'sync' ? 1 + latencies.below(3) : latencies.below(3),
-    trace: (line: string) => {
+    latencyMs: latencies(world),
+    trace: (line) => {
       operation = line
     },
-    onChange: (moment: 'begun' | 'completed') => {
+    onChange: (moment) => {
       close()
-      if (moment === 'completed') return
-      points.push({ image: disk.image(), facts: facts.length, operation, atMs: world.clock.nowMs() })
+      if (moment === 'completed' || !isPrepared) return
+      points.push({ image: live.disk.image(), facts: live.facts.length, operation, atMs: world.clock.nowMs() })
       isOpen = true
     },
-  }
-  let disk: SimDisk = new SimDisk(options)
-  disk.lie(lies)
-  const work = async (): Promise<void> => {
-    let broker = await CrashBroker.start(world, disk, workload.properties)
-    const stage: Stage = {
-      participant: await broker.connect(facts),
-      world,
-      restart: async (how) => {
-        if (how === 'stop') await broker.broker.close()
-        else {
-          disk = disk.kill()
-          disk.lie(lies)
-          world.network.cut()
-        }
-        broker = await CrashBroker.start(world, disk, workload.properties)
-        stage.participant = await broker.connect(facts)
-        return stage.participant
-      },
-    }
-    await workload.run(stage)
-    await broker.broker.close()
-  }
-  await world.clock.runUntil(work(), LIMIT_MS)
+  })
+  const live = new LiveRun(workload, world, disk)
+  await world.clock.runUntil(workload.prepare?.(disk, world) ?? Promise.resolve(), LIMIT_MS)
+  isPrepared = true
+  disk.lie(options.lies === true)
+  await world.clock.runUntil(live.run(), LIMIT_MS)
   close()
-  return { points, facts }
+  return { points, facts: live.facts }
+}
+
+/** Flushes take longest, so that requests gather behind them and answers that do not wait are seen. */
+export function latencies(world: World): (operation: DiskOperation) => number {
+  const random = world.random.fork()
+  return (operation) => {
+    if (operation === 'read') return 0
+    return (operation === 'sync' ? 1 : 0) + random.below(3)
+  }
 }

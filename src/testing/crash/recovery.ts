@@ -7,7 +7,8 @@ import type { World } from './crash-broker.ts'
 import type { Fact } from './facts.ts'
 import { judge } from './judge.ts'
 import type { JudgePlan } from './judge.ts'
-import type { CrashPoint, CrashWorkload, Recording } from './recording.ts'
+import type { CrashWorkload } from './live-run.ts'
+import type { CrashPoint, Recording } from './recording.ts'
 import { Violation } from './violation.ts'
 
 export interface RecoveryOptions {

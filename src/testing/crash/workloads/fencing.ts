@@ -1,5 +1,5 @@
 /** Transactions that nobody ends in time, and producers that are replaced while theirs are open. */
-import type { CrashWorkload } from '../recording.ts'
+import type { CrashWorkload } from '../live-run.ts'
 
 export const fencing: CrashWorkload = {
   name: 'fencing',

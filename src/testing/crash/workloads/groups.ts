@@ -1,5 +1,5 @@
 /** Groups that form, commit with and without transactions, and are deleted. */
-import type { CrashWorkload } from '../recording.ts'
+import type { CrashWorkload } from '../live-run.ts'
 
 export const groups: CrashWorkload = {
   name: 'groups',

@@ -1,5 +1,5 @@
 /** Five requests of each producer on their way at once, for ever. */
-import type { CrashWorkload } from '../recording.ts'
+import type { CrashWorkload } from '../live-run.ts'
 
 export const inFlight: CrashWorkload = {
   name: 'in-flight',

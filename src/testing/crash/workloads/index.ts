@@ -1,5 +1,5 @@
 /** All workloads, in the order they are run. */
-import type { CrashWorkload } from '../recording.ts'
+import type { CrashWorkload } from '../live-run.ts'
 import { fencing } from './fencing.ts'
 import { groups } from './groups.ts'
 import { inFlight } from './in-flight.ts'

@@ -1,5 +1,5 @@
 /** Topics that are deleted while transactions over them are open or being ended. */
-import type { CrashWorkload } from '../recording.ts'
+import type { CrashWorkload } from '../live-run.ts'
 
 export const markersAndDeletion: CrashWorkload = {
   name: 'markers-and-deletion',

@@ -1,5 +1,5 @@
 /** Several clients of all kinds at once, so that everything shares journal frames, flushes and checkpoints. */
-import type { CrashWorkload } from '../recording.ts'
+import type { CrashWorkload } from '../live-run.ts'
 
 export const mixture: CrashWorkload = {
   name: 'mixture',

@@ -1,5 +1,5 @@
 /** Idempotent and plain appends of all sizes: segments roll, tails are drained, checkpoints are taken and the journal is cut. */
-import type { CrashWorkload } from '../recording.ts'
+import type { CrashWorkload } from '../live-run.ts'
 
 const KIB = 1024
 

@@ -1,5 +1,5 @@
 /** More producer ids than a block of them holds, and epochs that come to their end. */
-import type { CrashWorkload } from '../recording.ts'
+import type { CrashWorkload } from '../live-run.ts'
 
 /** Of a block of producer ids. */
 const BLOCK = 1000

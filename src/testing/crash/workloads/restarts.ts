@@ -1,5 +1,5 @@
 /** A broker that is stopped, killed and started again in the midst of transactions, again and again. */
-import type { CrashWorkload } from '../recording.ts'
+import type { CrashWorkload } from '../live-run.ts'
 
 export const restarts: CrashWorkload = {
   name: 'restarts',

@@ -1,5 +1,5 @@
 /** Settings of topics and of the broker, and the transaction version, changed between and within transactions. */
-import type { CrashWorkload } from '../recording.ts'
+import type { CrashWorkload } from '../live-run.ts'
 
 const VERSION = 'feature transaction.version'
 

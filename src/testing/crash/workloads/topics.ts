@@ -1,5 +1,5 @@
 /** Topics that come, grow, are emptied from the front, go, and come again under the same name. */
-import type { CrashWorkload } from '../recording.ts'
+import type { CrashWorkload } from '../live-run.ts'
 
 export const topics: CrashWorkload = {
   name: 'topics',

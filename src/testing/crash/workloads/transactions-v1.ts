@@ -1,5 +1,5 @@
 /** Transactions of version 1, as most clients of today speak it: partitions are added first, one epoch for many transactions. */
-import type { CrashWorkload } from '../recording.ts'
+import type { CrashWorkload } from '../live-run.ts'
 
 export const transactionsV1: CrashWorkload = {
   name: 'transactions-v1',

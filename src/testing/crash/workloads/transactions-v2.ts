@@ -1,5 +1,5 @@
 /** Transactions of version 2 over several partitions with offsets inside, some aborted, one left open. */
-import type { CrashWorkload } from '../recording.ts'
+import type { CrashWorkload } from '../live-run.ts'
 
 export const transactionsV2: CrashWorkload = {
   name: 'transactions-v2',

@@ -1,5 +1,5 @@
 /** Transactions over all partitions of two topics, so that their markers are one large frame. */
-import type { CrashWorkload } from '../recording.ts'
+import type { CrashWorkload } from '../live-run.ts'
 
 const PARTITIONS = 12
 
