@@ -29,6 +29,9 @@ export interface Broker {
   kill(): Promise<void>
   /** SIGTERM, then wait: a clean stop. */
   stop(): Promise<void>
+  /** Stands still with its connections open, as a machine does that is out of memory or whose disk hangs. */
+  pause(): void
+  resume(): void
   remove(): void
 }
 
@@ -92,6 +95,14 @@ export abstract class OwnBroker implements Broker {
 
   async kill(): Promise<void> {
     await this.#program?.kill()
+  }
+
+  pause(): void {
+    this.#program?.signal('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#program?.signal('SIGCONT')
   }
 
   async stop(): Promise<void> {
@@ -216,6 +227,10 @@ class ExternalBroker implements Broker {
     throw new Error('a broker given with --broker is never stopped here')
   }
   async stop(): Promise<void> {}
+  pause(): void {
+    throw new Error('a broker given with --broker is never paused here')
+  }
+  resume(): void {}
   remove(): void {}
 }
 

@@ -1,0 +1,124 @@
+/**
+ * One round of the soak: a workload on brokers that are there, played by real processes that are killed and paused with their brokers,
+ * and the verdict over all of their histories.
+ */
+import { join } from 'node:path'
+import { Kafka, KafkaError } from '../../src/client/index.ts'
+import { nodeRuntime } from '../../src/runtime/node-runtime.ts'
+import { check, RunWorker, runWorkload, SeededRandom, type Verdict } from '../../src/verify/index.ts'
+import type { Broker } from '../runner/brokers.ts'
+import { openHistoryFile, readHistoryFiles } from './history-files.ts'
+import type { FaultCounts } from './nemesis.ts'
+import { ProcessStage } from './process-stage.ts'
+import { type PlanTask, planOf, sharedClock, SOAK_TIMEOUTS } from './task.ts'
+
+export interface RoundOptions {
+  readonly target: string
+  readonly workload: string
+  readonly seed: number
+  readonly durationMs: number
+  readonly rate: number
+  readonly brokers: readonly Broker[]
+  readonly directory: string
+  readonly withFaults: boolean
+  readonly onPhase: (phase: string) => void
+}
+
+export interface RoundResult {
+  readonly workload: string
+  readonly seed: number
+  readonly seconds: number
+  readonly checkSeconds: number
+  readonly faults: FaultCounts
+  /** Reads of all readers; the verdict counts each value once. */
+  readonly reads: number
+  readonly verdict: Verdict
+  readonly historyFiles: readonly string[]
+}
+
+/** Of the transactions. */
+const ABORT_SHARE = 0.1
+const CONTROL_PROCESS = 0
+
+export async function runRound(options: RoundOptions): Promise<RoundResult> {
+  const { workload, seed, durationMs, rate, brokers, directory, withFaults, onPhase } = options
+  const plan: PlanTask = {
+    workload,
+    seed,
+    run: `soak${seed}`,
+    durationMs,
+    rate,
+    abortShare: ABORT_SHARE,
+    replicationFactor: brokers.length,
+    timeouts: SOAK_TIMEOUTS,
+  }
+  const planned = planOf(plan)
+  const originNs = String(process.hrtime.bigint())
+  const nowMs = sharedClock(originNs)
+  const controlFile = join(directory, `${plan.run}-${CONTROL_PROCESS}.history`)
+  const history = openHistoryFile(controlFile)
+  const stage = new ProcessStage({
+    plan,
+    parts: planned.roles.reduce((sum, { count }) => sum + count, 0),
+    brokers,
+    directory,
+    history,
+    nowMs,
+    originNs,
+    withFaults,
+  })
+  const nothing = (): void => undefined
+  const control = new RunWorker({
+    runtime: {
+      ...nodeRuntime({ logger: { debug: nothing, info: nothing, warn: nothing, error: nothing } }),
+      random: new SeededRandom(seed),
+    },
+    history,
+    process: CONTROL_PROCESS,
+    index: 0,
+    incarnation: 0,
+    nowMs,
+    kafka: { brokers: brokers.map(({ address }) => address) },
+  })
+  await runWorkload({
+    run: plan.run,
+    plan: planned,
+    stage,
+    control,
+    durationMs,
+    timeouts: SOAK_TIMEOUTS,
+    onPhase,
+  })
+  history.close()
+  const seconds = nowMs() / 1_000
+  const historyFiles = [controlFile, ...stage.historyFiles]
+  const { expectations } = planned
+  const whole = readHistoryFiles(historyFiles, { run: plan.run, seed, workload, target: options.target, expectations })
+  const verdict = check(whole)
+  const checkSeconds = nowMs() / 1_000 - seconds
+  await removeTopics(
+    brokers,
+    planned.topics.map(({ topic }) => topic),
+  )
+  return {
+    workload,
+    seed,
+    seconds,
+    checkSeconds,
+    faults: stage.faultCounts,
+    reads: whole.tables.read.length,
+    verdict,
+    historyFiles,
+  }
+}
+
+/** What was judged is not needed any more. */
+async function removeTopics(brokers: readonly Broker[], topics: readonly string[]): Promise<void> {
+  await using kafka = new Kafka({ brokers: brokers.map(({ address }) => address) })
+  try {
+    await kafka.admin().deleteTopics(topics)
+  } catch (error) {
+    // They only take room; the next round has topics of its own.
+    if (!(error instanceof KafkaError)) throw error
+  }
+}
