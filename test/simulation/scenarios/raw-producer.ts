@@ -14,6 +14,8 @@ import type { Scene, TransactionVersion } from './scene.ts'
 export interface Numbers {
   readonly producer?: Producer
   readonly sequence?: number
+  /** `t` unless given. */
+  readonly topic?: string
   readonly partition?: number
   readonly client?: TestClient
 }
@@ -39,7 +41,7 @@ export class RawProducer {
   client: TestClient
   /** As it was last told; `producer` of a request may be another one. */
   current: Producer = { producerId: -1, producerEpoch: -1 }
-  readonly #sequences = new Map<number, number>()
+  readonly #sequences = new Map<string, number>()
   readonly #added = new Set<string>()
 
   private constructor(scene: Scene, client: TestClient, version: TransactionVersion, id: string) {
@@ -82,35 +84,37 @@ export class RawProducer {
     if (!isSame) this.#sequences.clear()
   }
 
-  /** Adds a partition of `t` to the transaction, as clients of version 1 have to. */
-  async add(partition = 0, { producer = this.current, client = this.client }: Numbers = {}): Promise<ErrorCode> {
+  /** Adds a partition to the transaction, as clients of version 1 have to. */
+  async add(partition = 0, numbers: Numbers = {}): Promise<ErrorCode> {
+    const { producer = this.current, client = this.client, topic = 't' } = numbers
     const { resultsByTopicV3AndBelow } = await client.wire.request(addPartitionsToTxn, 3, {
       v3AndBelowTransactionalId: this.id,
       v3AndBelowProducerId: producer.producerId,
       v3AndBelowProducerEpoch: producer.producerEpoch,
-      v3AndBelowTopics: [{ name: 't', partitions: [partition] }],
+      v3AndBelowTopics: [{ name: topic, partitions: [partition] }],
     })
     return resultsByTopicV3AndBelow[0]?.resultsByPartition[0]?.partitionErrorCode ?? 'UNKNOWN_SERVER_ERROR'
   }
 
   /** One record. With version 1 its partition is added before, once a transaction. */
   async send(value: string, numbers: Numbers = {}): Promise<ErrorCode> {
-    const { partition = 0 } = numbers
-    if (this.version === 1 && !this.#added.has(String(partition))) {
+    const { topic = 't', partition = 0 } = numbers
+    if (this.version === 1 && !this.#added.has(`${topic}-${partition}`)) {
       const errorCode = await this.add(partition, numbers)
       if (errorCode !== 'NONE') return errorCode
-      this.#added.add(String(partition))
+      this.#added.add(`${topic}-${partition}`)
     }
     return (await this.produce(value, numbers)).errorCode
   }
 
   /** The Produce alone. Unless it is given, its sequence is the one after the last that was acknowledged. */
   async produce(value: string, numbers: Numbers = {}): ReturnType<TestClient['produceIn']> {
-    const { partition = 0, producer = this.current, client = this.client } = numbers
-    const sequence = numbers.sequence ?? this.#sequences.get(partition) ?? 0
+    const { topic = 't', partition = 0, producer = this.current, client = this.client } = numbers
+    const place = `${topic}-${partition}`
+    const sequence = numbers.sequence ?? this.#sequences.get(place) ?? 0
     const version = this.version === 1 ? 11 : 12
-    const answer = await client.produceIn(this.id, producer, 't', sequence, value, { version, partition })
-    if (answer.errorCode === 'NONE' && producer === this.current) this.#sequences.set(partition, sequence + 1)
+    const answer = await client.produceIn(this.id, producer, topic, sequence, value, { version, partition })
+    if (answer.errorCode === 'NONE' && producer === this.current) this.#sequences.set(place, sequence + 1)
     return answer
   }
 

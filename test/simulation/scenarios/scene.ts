@@ -37,7 +37,8 @@ const PORT = 9092
 const RETRY_MS = 10
 /** Above the longest timeout of a transaction in a scene, and the coordinator's look for those that are past it. */
 const CALM_MS = 120_000
-const STATE_PARTITIONS = 50
+/** Of `__transaction_state`. */
+export const STATE_PARTITIONS = 50
 const CODES = ['Empty', 'Ongoing', 'PrepareCommit', 'PrepareAbort', 'CompleteCommit', 'CompleteAbort']
 const MAX_DECOMPRESSED_BYTES = 10_000_000
 
@@ -71,7 +72,7 @@ export class Scene {
         const { network, clock } = this.sim
         return new TestClient(await WireClient.connect(network, { host: HOST, port: PORT }), clock)
       } catch (error) {
-        if ((error as { code?: string }).code !== 'ECONNREFUSED') throw error
+        if (!['ECONNREFUSED', 'ECONNRESET'].includes(String((error as { code?: string }).code))) throw error
         await this.pause(RETRY_MS)
       }
     }
