@@ -114,6 +114,11 @@ export class HistoryTables implements HistorySink {
     return (this.#tables.get(table) as GrowingTable).extend(rows)
   }
 
+  /** Forgets all rows and keeps the numbers, so that what comes next goes on with them. */
+  clear(): void {
+    for (const table of this.#tables.values()) table.view.length = 0
+  }
+
   #number(type: ColumnType, cell: unknown): number {
     if (type === 'string') return this.strings.numberOf(cell as string)
     if (type === 'partition') return this.partitions.numberOf(cell as PartitionName)
