@@ -10,7 +10,7 @@ import { SimRandom } from '../sim-random.ts'
 import type { Fact } from './facts.ts'
 import { Participant } from './participant.ts'
 
-const DATA_DIRECTORY = '/data'
+export const DATA_DIRECTORY = '/data'
 const KIB = 1024
 /** Small, so that a script of some dozens of requests meets rolls, drains, checkpoints and the ends of journal files. */
 const PROPERTIES: Readonly<Record<string, string>> = {

@@ -1,5 +1,6 @@
 /** All workloads, in the order they are run. */
 import type { CrashWorkload } from '../live-run.ts'
+import { epochOverflow } from './epoch-overflow.ts'
 import { fencing } from './fencing.ts'
 import { groups } from './groups.ts'
 import { inFlight } from './in-flight.ts'
@@ -19,6 +20,7 @@ export const CRASH_WORKLOADS: readonly CrashWorkload[] = [
   transactionsV2,
   transactionsV1,
   fencing,
+  epochOverflow,
   producerIds,
   groups,
   topics,

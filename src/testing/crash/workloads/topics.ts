@@ -14,10 +14,12 @@ export const topics: CrashWorkload = {
       await participant.commitOffset('readers', place, 5)
       await participant.deleteRecords(place, 3 + round)
       if (round % 2 === 0) await participant.addPartitions('churn', 4)
-      await participant.append({ topic: 'churn', partition: 1 + (round % 3) - 1 })
+      await participant.append({ topic: 'churn', partition: round % 3 })
       await participant.append({ topic: 'stays', partition: 0 }, 1, 6000)
       if (round % 2 === 1) await participant.pause(700)
       await participant.deleteRecords({ topic: 'stays', partition: 0 }, round)
+      // All there is.
+      await participant.deleteRecords(place, round % 3 === 0 ? 9 : 8)
       if (round < 4) await participant.deleteTopic('churn')
     }
   },
