@@ -8,7 +8,7 @@ import { RawProducer } from './raw-producer.ts'
 import { inScene, VERSIONS } from './scene.ts'
 
 test.each(['EndTxn', 'Produce', 'Produce elsewhere', 'TxnOffsetCommit'] as const)(
-  'B1.1 KAFKA-17754: a late %s of one transaction does nothing to the next [version 2]',
+  'B1.1 KAFKA-17754, 18042: a late %s of one transaction does nothing to the next [version 2]',
   async (request) => {
     await inScene(async (scene) => {
       const producer = await RawProducer.start(scene, 2)

@@ -35,7 +35,8 @@ interface Identity {
 
 export class RawProducer {
   readonly id: string
-  readonly version: TransactionVersion
+  /** Of its requests from here on; clients change it between transactions. */
+  version: TransactionVersion
   readonly #scene: Scene
   /** Where its requests go unless they say otherwise. */
   client: TestClient
