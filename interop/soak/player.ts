@@ -2,9 +2,9 @@
  * A process that plays one part of a workload: `node interop/soak/player.ts TASK`. SIGTERM tells it to stop; it is killed and paused
  * from outside and knows nothing of it. Ends with its parent, whose end it sees on standard input.
  */
+import { openAppendFile } from '../../src/runtime/append-file.ts'
 import { nodeRuntime } from '../../src/runtime/node-runtime.ts'
-import { RunWorker, SeededRandom } from '../../src/verify/index.ts'
-import { openHistoryFile } from './history-files.ts'
+import { HistoryFileWriter, RunWorker, SeededRandom } from '../../src/verify/index.ts'
 import { planOf, type PlayerTask, sharedClock } from './task.ts'
 
 const task = JSON.parse(process.argv[2] ?? '') as PlayerTask
@@ -13,7 +13,7 @@ if (role === undefined) throw new Error(`${task.plan.workload} has no role ${tas
 
 const nothing = (): void => undefined
 const quiet = { debug: nothing, info: nothing, warn: nothing, error: nothing }
-const history = openHistoryFile(task.historyFile)
+const history = new HistoryFileWriter(openAppendFile(task.historyFile), task.info)
 const worker = new RunWorker({
   runtime: { ...nodeRuntime({ logger: quiet }), random: new SeededRandom(task.plan.seed, task.process) },
   history,

@@ -1,6 +1,6 @@
 /** A stage of real processes: each player is a `node` of its own with a history file of its own, beside brokers that are processes too. */
 import { join } from 'node:path'
-import type { HistorySink, Player, Role, Stage } from '../../src/verify/index.ts'
+import type { HistoryInfo, HistorySink, Player, Role, Stage } from '../../src/verify/index.ts'
 import type { Broker } from '../runner/brokers.ts'
 import { repositoryRoot } from '../runner/paths.ts'
 import { Program } from '../runner/programs.ts'
@@ -9,6 +9,7 @@ import { type PlanTask, type PlayerTask, SOAK_TIMEOUTS } from './task.ts'
 
 export interface ProcessStageOptions {
   readonly plan: PlanTask
+  readonly info: HistoryInfo
   readonly parts: number
   readonly brokers: readonly Broker[]
   readonly directory: string
@@ -58,13 +59,14 @@ export class ProcessStage implements Stage {
   }
 
   start(role: Role, index: number, incarnation: number): Player {
-    const { plan, brokers, directory, originNs } = this.#options
+    const { plan, info, brokers, directory, originNs } = this.#options
     this.#processes += 1
     const number = this.#processes
     const historyFile = join(directory, `${plan.run}-${number}.history`)
     this.historyFiles.push(historyFile)
     const task: PlayerTask = {
       plan,
+      info,
       role: role.name,
       index,
       incarnation,

@@ -102,17 +102,17 @@ async function installKafka(): Promise<void> {
 
 function table(results: readonly RoundResult[]): string {
   const header = [
-    ...['workload', 'seed', 's', 'check s', 'values', 'values/s', 'reads', 'committed', 'aborted', 'open end'],
+    ...['workload', 'seed', 's', 'check s', 'values', 'values/s', 'read', 'committed', 'aborted', 'open end'],
     ...['clients killed+paused', 'brokers killed+paused', 'verdict'],
   ]
-  const rows = results.map(({ workload, seed, seconds, checkSeconds, reads, faults, verdict }) => [
+  const rows = results.map(({ workload, seed, seconds, checkSeconds, faults, verdict }) => [
     workload,
     String(seed),
     seconds.toFixed(0),
     checkSeconds.toFixed(1),
     String(verdict.counts.sent),
     (verdict.counts.sent / seconds).toFixed(0),
-    String(reads),
+    String(verdict.counts.read),
     String(verdict.counts.committed),
     String(verdict.counts.aborted),
     String(verdict.counts.unresolved),

@@ -51,15 +51,9 @@ interface PointResult {
 
 export async function runSyscallFaults({ points, seed, directory }: SyscallOptions): Promise<number> {
   const random = new SeededRandom(seed)
-  const reached = new Map(
-    SYSCALLS.flatMap(
-      (name) =>
-        [
-          [`${name} kill`, 0],
-          [`${name} EIO`, 0],
-        ] as const,
-    ),
-  )
+  // Named beforehand, for a table in a fixed order.
+  const kinds: readonly string[] = SYSCALLS.flatMap((name) => [`${name} kill`, `${name} EIO`])
+  const reached = new Map<string, number>(kinds.map((kind) => [kind, 0]))
   let isSound = true
   let done = 0
   let values = 0

@@ -1,5 +1,5 @@
 /** What a player process is told, and the clock that all processes of a run share. */
-import type { PlanOptions, Timeouts, WorkloadPlan } from '../../src/verify/index.ts'
+import type { HistoryInfo, PlanOptions, Timeouts, WorkloadPlan } from '../../src/verify/index.ts'
 import { findWorkload, SeededRandom } from '../../src/verify/index.ts'
 
 /** A plan as it goes over a command line: the same everywhere, as its randomness comes from its seed. */
@@ -7,6 +7,7 @@ export type PlanTask = Omit<PlanOptions, 'random'> & { readonly workload: string
 
 export interface PlayerTask {
   readonly plan: PlanTask
+  readonly info: HistoryInfo
   readonly role: string
   readonly index: number
   readonly incarnation: number

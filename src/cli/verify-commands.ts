@@ -24,10 +24,19 @@ export function addVerifyCommands(program: Command): void {
         .choices(['none', 'clients'])
         .default('clients'),
     )
+    .option('-o, --out <file>', 'keep the history there; without it one is kept only when something is wrong')
     .option('--keep-topics', 'leave the topics behind, which are deleted otherwise when all is well')
     .addOption(format().default('text'))
     .action(async (flags) => {
       process.exitCode = await (await load()).verifyRun(flags)
+    })
+  verify
+    .command('check')
+    .description('check histories again; several files of one run are one history; exit code 3 when something is wrong')
+    .argument('<history...>')
+    .addOption(format().default('text'))
+    .action(async (paths: string[], flags) => {
+      process.exitCode = await (await load()).verifyCheck(paths, flags)
     })
   verify
     .command('workloads')

@@ -1,10 +1,13 @@
 /** `semel/verify`: workloads that write down what they see, and what runs them beside any cluster. */
 export type { Expectations, History, HistoryInfo } from './history/history.ts'
 export { check, type Finding, type Verdict } from './check/check.ts'
+export { checkFiles } from './check/check-files.ts'
 export { formatVerdict } from './check/format-verdict.ts'
 export { failureCount } from './check/verdict.ts'
 export type { HistorySink, PartitionName, Row, TableName } from './history/tables.ts'
 export { HistoryTables } from './history/columns.ts'
+export { HistoryFileError, readHistory } from './history/history-file.ts'
+export { type AppendFile, HistoryFileStream, HistoryFileWriter } from './history/history-writer.ts'
 export type { PlanOptions, Role, Timeouts, Worker, Workload, WorkloadPlan } from './workloads/workload.ts'
 export { findWorkload, WORKLOADS } from './workloads/workloads.ts'
 export type { Player, Stage } from './run/stage.ts'

@@ -3,18 +3,21 @@
  *
  * Exit codes: 0 nothing is wrong, 1 it could not be run or read, 2 wrong usage, 3 an anomaly that is not allowed.
  */
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
 import type { Runtime } from '../../base/runtime.ts'
 import type { Admin } from '../../client/index.ts'
 import { nodeClock } from '../../runtime/clock.ts'
 import { textLogger } from '../../runtime/logger.ts'
 import { nodeRuntime } from '../../runtime/node-runtime.ts'
 import {
-  check,
+  checkFiles,
   failureCount,
   findWorkload,
   formatVerdict,
-  type History,
-  HistoryTables,
+  HistoryFileError,
+  HistoryFileStream,
+  type HistoryInfo,
   LocalStage,
   type Phase,
   runWorkload,
@@ -25,7 +28,7 @@ import {
   type WorkloadPlan,
   WORKLOADS,
 } from '../../verify/index.ts'
-import { durationMs, say, show, table, UsageError, wholeNumber, withAdmin } from '../session.ts'
+import { durationMs, EXIT_FAILED, say, show, table, UsageError, wholeNumber, withAdmin } from '../session.ts'
 
 export interface VerifyRunFlags {
   /** 'HOST:PORT,…' */
@@ -35,6 +38,7 @@ export interface VerifyRunFlags {
   readonly seed?: string
   readonly rate: string
   readonly faults: 'none' | 'clients'
+  readonly out?: string
   readonly keepTopics?: boolean
   readonly format: 'text' | 'json'
 }
@@ -65,7 +69,6 @@ interface Play {
   readonly run: string
   readonly seed: number
   readonly spanMs: number
-  readonly workload: Workload
   readonly plan: WorkloadPlan
 }
 
@@ -79,6 +82,9 @@ export function verifyRun(flags: VerifyRunFlags): Promise<number> {
     const seed = flags.seed === undefined ? runtime.random.nextUint32() : wholeNumber('--seed', flags.seed, 0, SEED_MAX)
     // Topics of an earlier run with this seed may still be there.
     const run = `verify-${seed}-${runtime.clock.nowMs().toString(36)}`
+    const path = flags.out === undefined ? join(tmpdir(), `${run}.history`) : resolve(flags.out)
+    if ((await runtime.fileSystem.stat(path)) !== undefined)
+      throw new UsageError(`--out ${flags.out}: there is a file of this name; choose another`)
     const replicationFactor = Math.min(REPLICATION_MAX, (await admin.describeCluster()).brokers.length)
     const plan = workload.plan({
       run,
@@ -90,21 +96,30 @@ export function verifyRun(flags: VerifyRunFlags): Promise<number> {
       timeouts: TIMEOUTS,
     })
     say(`${workload.name} on ${target} for ${flags.duration}, faults: ${flags.faults}, seed ${seed}`)
-    const history = await play(runtime, flags, { run, seed, plan, workload, spanMs })
-    const exitCode = judge(flags, history)
-    const isSound = exitCode === 0
+    const info: HistoryInfo = { run, seed, workload: workload.name, target, expectations: plan.expectations }
+    const stream = await HistoryFileStream.open(runtime.fileSystem, path, info)
+    try {
+      await play(runtime, flags, { run, seed, plan, spanMs }, stream)
+    } finally {
+      await stream.close()
+    }
+    const verdict = await checkFiles(runtime.fileSystem, [path])
+    show<Verdict>(flags, verdict, formatVerdict)
+    const isSound = failureCount(verdict) === 0
+    if (isSound && flags.out === undefined) await runtime.fileSystem.remove(path)
+    else say(`the history is in ${path}`)
     if (!isSound) say(`${repeatCommand(flags, seed)} does the same again; the topics of this run are kept`)
     if (isSound && flags.keepTopics !== true) await removeTopics(admin, plan)
-    return exitCode
+    return isSound ? 0 : EXIT_ANOMALIES
   })
 }
 
 async function play(
   runtime: Runtime,
   { target, faults }: VerifyRunFlags,
-  { run, seed, spanMs, workload, plan }: Play,
-): Promise<History> {
-  const history = new HistoryTables()
+  { run, seed, spanMs, plan }: Play,
+  history: HistoryFileStream,
+): Promise<void> {
   const stage = new LocalStage({
     runtime,
     history,
@@ -124,19 +139,33 @@ async function play(
     timeouts: TIMEOUTS,
     onPhase: (phase) => say(`${(stage.nowMs() / 1_000).toFixed(1).padStart(7)} s  ${PHASES[phase]}`),
   })
-  return {
-    info: { run, seed, workload: workload.name, target, expectations: plan.expectations },
-    strings: history.strings.values,
-    partitions: history.partitions.values,
-    tables: history.tables,
+}
+
+/** Judges histories that were written before. @param paths  the files of one run */
+export async function verifyCheck(
+  paths: readonly string[],
+  flags: { readonly format: 'text' | 'json' },
+): Promise<number> {
+  try {
+    const verdict = await checkFiles(
+      nodeRuntime().fileSystem,
+      paths.map((path) => resolve(path)),
+    )
+    show<Verdict>(flags, verdict, formatVerdict)
+    return failureCount(verdict) === 0 ? 0 : EXIT_ANOMALIES
+  } catch (error) {
+    say(`semel: ${whyUnreadable(error)}`)
+    return EXIT_FAILED
   }
 }
 
-/** Prints the verdict. @returns the exit code */
-function judge(flags: Pick<VerifyRunFlags, 'format'>, history: History): number {
-  const verdict = check(history)
-  show<Verdict>(flags, verdict, formatVerdict)
-  return failureCount(verdict) === 0 ? 0 : EXIT_ANOMALIES
+function whyUnreadable(error: unknown): string {
+  if (error instanceof HistoryFileError)
+    return `${error.message}; give it the files of one run, as 'semel verify run --out FILE' writes them`
+  const { code, path, message } = error as NodeJS.ErrnoException
+  if (code === 'ENOENT') return `there is no file ${path ?? ''}; 'semel verify run --out FILE' writes one`
+  if (code !== undefined) return message
+  throw error
 }
 
 export async function verifyWorkloads(flags: { readonly format: 'text' | 'json' }): Promise<number> {
