@@ -3,15 +3,18 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { pathToFileURL } from 'node:url'
 import type { Defect } from './defect.ts'
 import type { Net } from './nets.ts'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const LOADER = pathToFileURL(join(ROOT, 'mutants/load.ts')).href
 /** Of its output; what it found stands at the end. */
 const OUTPUT_CHARS_MAX = 200_000
 const SAID_CHARS_MAX = 160
+
+/** Process groups of nets that run now: whoever ends this process ends them. */
+const groups = new Set<number>()
+process.on('exit', () => groups.forEach(kill))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
 /**
  * `caught`: by a verdict. `assert`: a program stopped on its own. `hang`: it did not end. `survived`: nothing was noticed.
@@ -28,18 +31,22 @@ export interface Attempt {
   readonly output: string
 }
 
-/** @param defect  `undefined`: the net without one */
-export async function attempt(net: Net, defect: Defect | undefined): Promise<Attempt> {
+/**
+ * @param root  of the sources to try it on
+ * @param defect  `undefined`: the net without one
+ */
+export async function attempt(root: string, net: Net, defect: Defect | undefined): Promise<Attempt> {
   const folder = mkdtempSync(join(tmpdir(), 'semel-mutant-'))
   const loaded = join(folder, 'loaded')
   try {
     const startedMs = performance.now()
-    const { code, output } = await run(net, {
+    const { code, output } = await run(root, net, {
       ...process.env,
       ...(defect !== undefined && {
         SEMEL_MUTANT: defect.name,
         SEMEL_MUTANT_LOADED: loaded,
-        NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --import=${LOADER}`.trim(),
+        NODE_OPTIONS:
+          `${process.env['NODE_OPTIONS'] ?? ''} --import=${pathToFileURL(join(root, 'mutants/load.ts')).href}`.trim(),
       }),
       FORCE_COLOR: '0',
     })
@@ -60,13 +67,16 @@ function outcomeOf(code: number | undefined, hasVerdict: boolean, isLoaded: bool
 
 /** @returns `code` is undefined when its time was over */
 function run(
+  root: string,
   { command, timeoutMs }: Net,
   env: NodeJS.ProcessEnv,
 ): Promise<{ code: number | undefined; output: string }> {
   const [program = '', ...args] = command
   return new Promise((resolve, reject) => {
     // A group of its own, so that what it has started ends with it.
-    const child = spawn(program, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    const group = child.pid
+    if (group !== undefined) groups.add(group)
     let output = ''
     let isOver = false
     const take = (chunk: string): void => {
@@ -76,14 +86,24 @@ function run(
     child.stderr.setEncoding('utf8').on('data', take)
     const timer = setTimeout(() => {
       isOver = true
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+      if (group !== undefined) kill(group)
     }, timeoutMs)
     child.on('error', reject)
     child.on('close', (code) => {
       clearTimeout(timer)
+      if (group !== undefined) groups.delete(group)
       resolve({ code: isOver ? undefined : (code ?? 1), output })
     })
   })
+}
+
+function kill(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL')
+  } catch (error) {
+    // Nobody of the group is left.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 function seedIn(output: string): string | undefined {
@@ -92,7 +112,8 @@ function seedIn(output: string): string | undefined {
 
 /** Where no promise was named: what went wrong. */
 function mishapIn(output: string): string {
-  return /^.*(?:Error\b|Assertion|FAIL|fails:|refuse).*$/m.exec(output)?.[0].trim() ?? ''
+  const failure = /(?<=^seed \d+ .* fails: .*\n).*/m.exec(output)?.[0].trim()
+  return failure ?? /^.*(?:Error\b|Assertion|FAIL|fails:|refuse).*$/m.exec(output)?.[0].trim() ?? ''
 }
 
 function oneLine(text: string): string {

@@ -3,7 +3,7 @@
  *
  *   npm run mutants                       all of them; exit code 1 when fewer than 95 % are caught from outside
  *   npm run mutants -- --only NAME,NAME   some, and only their rows of docs/internals/mutants.md change
- *   npm run mutants -- --missing          those without a result for their present text
+ *   npm run mutants -- --missing          those that nothing has caught, as they are now, in the nets that they were not tried in
  *
  * --jobs N (2) at a time; --budget-seconds N begins none after that; --nets which (kinds or names, 'crash,sim' say); --told prints what a net said;
  * --no-health trusts the nets to find nothing without a defect.
@@ -13,9 +13,11 @@ import { parseArgs } from 'node:util'
 import { type Attempt, attempt } from './attempt.ts'
 import { type Defect, editsOf } from './defect.ts'
 import { DEFECTS } from './defects/index.ts'
+import { freezeSources } from './frozen.ts'
 import { type Net, NETS } from './nets.ts'
 import { document, GOAL, lineOf, shareLine } from './report.ts'
 import {
+  catchOf,
   readResults,
   type Result,
   resultOf,
@@ -46,7 +48,7 @@ const { values: flags } = parseArgs({
 
 function chosen(results: Results): readonly Defect[] {
   const { only, missing } = flags
-  if (only === undefined) return missing ? DEFECTS.filter((one) => resultOf(results, one) === undefined) : DEFECTS
+  if (only === undefined) return missing ? DEFECTS.filter((one) => untried(one, results).length > 0) : DEFECTS
   return only.split(',').map((name) => {
     const defect = DEFECTS.find((one) => one.name === name)
     if (defect === undefined) throw new Error(`--only ${name}: there is no such defect`)
@@ -54,10 +56,18 @@ function chosen(results: Results): readonly Defect[] {
   })
 }
 
+/** What can still be told of the defect, the text of which has to be the one that was tried. */
+function untried(defect: Defect, results: Results): readonly Net[] {
+  const result = resultOf(results, defect)
+  if (result !== undefined && catchOf(result) !== undefined) return []
+  const done = new Set(result?.trials.map(({ net }) => net))
+  return nets.filter((net) => !done.has(net.name) && editsOf(defect).some(({ file }) => net.reaches(file)))
+}
+
 /** Without a defect every net must find nothing, in good time. */
 async function checkHealthy(nets: readonly Net[]): Promise<void> {
   for (const net of nets) {
-    const { outcome, seconds, said, output } = await attempt(net, undefined)
+    const { outcome, seconds, said, output } = await attempt(root, net, undefined)
     console.log(`${net.name} without a defect: ${outcome}, ${seconds.toFixed(1)} s`)
     const isQuick = seconds * 1000 <= net.timeoutMs * HEALTHY_PART
     if (outcome === 'survived' && isQuick) continue
@@ -66,11 +76,10 @@ async function checkHealthy(nets: readonly Net[]): Promise<void> {
   }
 }
 
-async function tryOut(defect: Defect, nets: readonly Net[]): Promise<Result> {
-  const trials: Trial[] = []
-  for (const net of nets) {
-    if (!editsOf(defect).some(({ file }) => net.reaches(file))) continue
-    const made = await attempt(net, defect)
+async function tryOut(defect: Defect): Promise<Result> {
+  const trials: Trial[] = flags.missing ? [...(resultOf(before, defect)?.trials ?? [])] : []
+  for (const net of flags.missing ? untried(defect, before) : untried(defect, {})) {
+    const made = await attempt(root, net, defect)
     trials.push(trialOf(net, made))
     if (flags.told) console.log(made.output.slice(-TOLD_CHARS))
     if (made.outcome !== 'survived' && made.outcome !== 'untouched') break
@@ -90,12 +99,13 @@ function trialOf({ name, kind }: Net, { outcome, seconds, seed, said }: Attempt)
   }
 }
 
+const root = freezeSources()
 const startedMs = performance.now()
 const budgetMs = Number(flags['budget-seconds'] ?? Infinity) * 1000
-const before = readResults()
-const defects = chosen(before)
 const kinds = new Set(flags.nets.split(','))
 const nets = NETS.filter(({ kind, name }) => kinds.has(kind) || kinds.has(name))
+const before = readResults()
+const defects = chosen(before)
 if (flags.health) await checkHealthy(nets)
 
 const results: Record<string, Result> = { ...before }
@@ -106,7 +116,7 @@ await Promise.all(
     while (performance.now() - startedMs < budgetMs) {
       const defect = waiting.shift()
       if (defect === undefined) return
-      const result = await tryOut(defect, nets)
+      const result = await tryOut(defect)
       results[defect.name] = result
       tried.push(result)
       console.log(lineOf(defect, result))
