@@ -179,7 +179,8 @@ test.each(VERSIONS)(
       }
       for (const producer of producers) await producer.despite(() => producer.endAtLast(true))
       for (const { id } of producers) expect(await scene.ended(id)).toBe('CompleteCommit')
-      expect((await scene.committed()).sort()).toEqual(expected.sort())
+      expect(new Set(await scene.committed())).toEqual(new Set(expected))
+      expect(await scene.committed()).toHaveLength(expected.length)
       const heirs = await Promise.all(producers.map(({ id }) => RawProducer.start(scene, version, { id })))
       for (const [at, { current }] of heirs.entries()) {
         expect(current.producerId).toBe(producers[at]?.current.producerId)
