@@ -20,7 +20,8 @@ export interface ProcessStageOptions {
 }
 
 const CONTROL_PROCESS = 0
-const BROKER_FAULT_INTERVAL_MS = 8_000
+/** Time enough for one that was killed to be back and do some work: a JVM takes longer. */
+const BROKER_FAULT_INTERVAL_MS = { semel: 8_000, kafka: 20_000 } as const
 /** Each part is killed about so often. */
 const CRASH_EVERY_MS = 30_000
 const PAUSE_INTERVAL_MS = 5_000
@@ -47,7 +48,7 @@ export class ProcessStage implements Stage {
       players: () => Array.from(this.#players.values()),
       onBrokerStarted: (broker) => this.#brokerStarted(broker),
       onBrokerEnded: (broker, cause) => this.#brokerEnded(broker, cause),
-      brokerFaultIntervalMs: BROKER_FAULT_INTERVAL_MS,
+      brokerFaultIntervalMs: BROKER_FAULT_INTERVAL_MS[brokers[0]?.kind === 'kafka' ? 'kafka' : 'semel'],
       clientCrashIntervalMs: CRASH_EVERY_MS / parts,
       clientPauseIntervalMs: PAUSE_INTERVAL_MS,
       pauseMaxMs: SOAK_TIMEOUTS.sessionMs * 2,

@@ -2,7 +2,7 @@
 import type { NewTopic } from '../../client/index.ts'
 import type { PartitionName } from '../history/tables.ts'
 
-export function partitionsOf(topic: string, count: number): readonly PartitionName[] {
+function partitionsOf(topic: string, count: number): readonly PartitionName[] {
   return Array.from({ length: count }, (_, partition) => ({ topic, partition }))
 }
 
