@@ -1,0 +1,254 @@
+/**
+ * Offsets of groups, staged in transactions and not: what is read while a commit is on its way, after it, after retention and
+ * deletion, and over power cuts (row B1 13, rows B3 50 to 56).
+ */
+import { expect, test } from 'vitest'
+import { deleteGroups } from '../../../src/protocol/messages/delete-groups.ts'
+import { listGroups } from '../../../src/protocol/messages/list-groups.ts'
+import { offsetCommit } from '../../../src/protocol/messages/offset-commit.ts'
+import { offsetDelete } from '../../../src/protocol/messages/offset-delete.ts'
+import { RawProducer } from './raw-producer.ts'
+import { inScene, type Scene, VERSIONS } from './scene.ts'
+
+const FORGETFUL = { 'offsets.retention.minutes': '1', 'offsets.retention.check.interval.ms': '1000' }
+
+function commitPlainly(scene: Scene, committedOffset: number, { groupId = 'g', partition = 0 } = {}): Promise<void> {
+  return scene.ask(async ({ wire }) => {
+    const partitions = [{ partitionIndex: partition, committedOffset, committedMetadata: null }]
+    const reply = await wire.request(offsetCommit, 8, { groupId, memberId: '', topics: [{ name: 't', partitions }] })
+    expect(reply.topics[0]?.partitions[0]?.errorCode).toBe('NONE')
+  })
+}
+
+const groupsIn = (scene: Scene): Promise<string[]> =>
+  scene.ask(async ({ wire }) => (await wire.request(listGroups, 4, {})).groups.map(({ groupId }) => groupId))
+
+test.each(VERSIONS)(
+  'B1.13 KAFKA-17507: after the answer to a commit its offsets are unstable or the new ones, never the old [version %i]',
+  async (version) => {
+    for (let seed = 1; seed <= 8; seed++) {
+      await inScene(
+        async (scene) => {
+          await commitPlainly(scene, 1)
+          const producer = await RawProducer.start(scene, version)
+          scene.broker.slowDisk(seed % 2 === 0 ? 50 : 1)
+          let before = 1
+          for (const next of [5, 9, 13]) {
+            let errorCode = await producer.stage(next)
+            while (errorCode === 'CONCURRENT_TRANSACTIONS') errorCode = await producer.stage(next)
+            expect(errorCode).toBe('NONE')
+            expect(await scene.offset()).toBe('unstable')
+            expect(await scene.offset('g', { requireStable: false })).toBe(before)
+            expect(await producer.endAtLast(true)).toBe('NONE')
+            // Who asks at once may have to wait, and that is all.
+            for (;;) {
+              const read = await scene.offset()
+              if (read === 'unstable') continue
+              expect(read).toBe(next)
+              break
+            }
+            before = next
+          }
+        },
+        { seed },
+      )
+    }
+  },
+)
+
+test.each(VERSIONS)(
+  'B3.50 KAFKA-19163: a group of staged offsets alone outlives the retention, and commits them [version %i]',
+  async (version) => {
+    for (const isCut of [false, true]) {
+      await inScene(
+        async (scene) => {
+          const producer = await RawProducer.start(scene, version, { timeoutMs: 900_000 })
+          expect(await producer.stage(7)).toBe('NONE')
+          await commitPlainly(scene, 1, { groupId: 'idle' })
+          await scene.pause(150_000)
+          // The sweep was there.
+          expect(await scene.offset('idle')).toBe(-1)
+          if (isCut) await scene.powerCut()
+          expect(await scene.offset()).toBe('unstable')
+          expect(await producer.despite(() => producer.endAtLast(true))).toBe('NONE')
+          await scene.ended()
+          expect(await scene.offset()).toBe(7)
+        },
+        { properties: FORGETFUL },
+      )
+    }
+  },
+)
+
+test.each(
+  VERSIONS.flatMap((version) => (['a committed offset', 'the group'] as const).map((what) => [what, version] as const)),
+)(
+  'B3.50 KAFKA-19164: when %s is deleted while another is staged, nothing stays unstable, and a restart says the same [version %i]',
+  async (what, version) => {
+    await inScene(async (scene) => {
+      await commitPlainly(scene, 3)
+      const producer = await RawProducer.start(scene, version)
+      expect(await producer.stage(7)).toBe('NONE')
+      await scene.ask(async ({ wire }) => {
+        if (what === 'the group') {
+          const { results } = await wire.request(deleteGroups, 2, { groupsNames: ['g'] })
+          expect(results[0]?.errorCode).toBe('NONE')
+        } else {
+          const topics = [{ name: 't', partitions: [{ partitionIndex: 0 }] }]
+          const reply = await wire.request(offsetDelete, 0, { groupId: 'g', topics })
+          expect(reply.topics[0]?.partitions[0]?.errorCode).toBe('NONE')
+        }
+      })
+      const isCutBefore = version === 2
+      if (isCutBefore) await scene.powerCut()
+      expect(await producer.despite(() => producer.endAtLast(true))).toBe('NONE')
+      await scene.ended()
+      const told = await scene.offset()
+      // Tombstones take staged offsets along, as in Kafka.
+      expect(told).toBe(-1)
+      expect(await producer.despite(() => producer.stage(9))).toBe('NONE')
+      expect(await scene.offset()).toBe('unstable')
+      expect(await producer.endAtLast(true)).toBe('NONE')
+      await scene.ended()
+      expect(await scene.offset()).toBe(9)
+      expect(await groupsIn(scene)).toEqual(['g'])
+    })
+  },
+)
+
+test.each(VERSIONS)(
+  'B3.51 Redpanda 31483: an offset that was staged when the retention swept is the same after a restart [version %i]',
+  async (version) => {
+    await inScene(
+      async (scene) => {
+        await commitPlainly(scene, 3)
+        const producer = await RawProducer.start(scene, version, { timeoutMs: 900_000 })
+        await scene.pause(40_000)
+        expect(await producer.stage(7)).toBe('NONE')
+        await scene.pause(40_000)
+        // What was committed is older than its time now, and is not swept away while a transaction may move it.
+        expect(await producer.endAtLast(true)).toBe('NONE')
+        await scene.ended()
+        expect(await scene.offset()).toBe(7)
+        for (const again of [() => scene.powerCut(), () => scene.kill()]) {
+          await again()
+          expect(await scene.offset()).toBe(7)
+        }
+        // The offset is as old as its commit; later it is swept away, live and after a restart alike.
+        await scene.pause(120_000)
+        expect(await scene.offset()).toBe(-1)
+        await scene.powerCut()
+        expect(await scene.offset()).toBe(-1)
+      },
+      { properties: FORGETFUL },
+    )
+  },
+)
+
+test.each(VERSIONS)(
+  'B3.53 KAFKA-17306: deleted, made again, staged, aborted, committed: the log of offsets loads to what was told [version %i]',
+  async (version) => {
+    await inScene(async (scene) => {
+      const producer = await RawProducer.start(scene, version)
+      const told = new Map<string, unknown>()
+      for (let round = 0; round < 12; round++) {
+        const target = { groupId: `g${round % 3}`, partition: round % 2 }
+        if (round % 4 === 1) await commitPlainly(scene, 100 + round, target)
+        expect(await producer.despite(() => producer.stage(round, target))).toBe('NONE')
+        if (round % 5 === 2) {
+          await scene.ask(({ wire }) => wire.request(deleteGroups, 2, { groupsNames: [target.groupId] }))
+        }
+        expect(await producer.despite(() => producer.endAtLast(round % 3 !== 1))).toBe('NONE')
+        await scene.ended()
+        for (const groupId of ['g0', 'g1', 'g2']) {
+          for (const partition of [0, 1])
+            told.set(`${groupId} ${partition}`, await scene.offset(groupId, { partition }))
+        }
+        if (round % 3 === 2) await scene.powerCut()
+        for (const groupId of ['g0', 'g1', 'g2']) {
+          for (const partition of [0, 1]) {
+            const name = `${groupId} ${partition}`
+            expect(await scene.offset(groupId, { partition }), `${name} in round ${round}`).toBe(told.get(name))
+          }
+        }
+      }
+      expect([...told.values()].some((offset) => typeof offset === 'number' && offset >= 0)).toBe(true)
+    })
+  },
+)
+
+test.each(VERSIONS)(
+  'B3.55 Redpanda 9571: who takes over after a commit without an answer reads the offsets of what was committed [version %i]',
+  async (version) => {
+    for (let operation = 0; operation < 10; operation++) {
+      await inScene(
+        async (scene) => {
+          const producer = await RawProducer.start(scene, version)
+          await commitPlainly(scene, 1)
+          expect(await producer.stage(7)).toBe('NONE')
+          expect(await producer.send('output')).toBe('NONE')
+          // Whatever becomes of it, nobody is told: the process is gone with the connection.
+          const doomed = await scene.connect()
+          const outcome = producer.end(true, { client: doomed }).catch(() => undefined)
+          if (operation % 2 === 0) await scene.pause(operation * 0.2)
+          else await scene.powerCutAt(operation >> 1)
+          doomed.wire.close()
+          await outcome
+          const heir = await RawProducer.start(scene, version)
+          await scene.ended()
+          const [offset, output] = [await scene.offset(), await scene.committed()]
+          expect([
+            { offset: 1, output: [] },
+            { offset: 7, output: ['output'] },
+          ]).toContainEqual({ offset, output })
+          // What is left of the input is done once.
+          if (offset === 1) expect(await heir.send('output')).toBe('NONE')
+          expect(await heir.stage(7)).toBe('NONE')
+          expect(await heir.endAtLast(true)).toBe('NONE')
+          await scene.ended()
+          expect(await scene.committed()).toEqual(['output'])
+        },
+        { seed: operation + 1 },
+      )
+    }
+  },
+)
+
+test.each(VERSIONS)(
+  'B3.56 KAFKA-6607: a pipeline over input that ends in markers has no lag at its end, over a power cut either [version %i]',
+  async (version) => {
+    await inScene(async (scene) => {
+      await scene.ask((client) => client.createTopic('out'))
+      const producer = await RawProducer.start(scene, version)
+      const expected: string[] = []
+      for (let round = 0; round < 9; round++) {
+        expect(await producer.send(`${round}`)).toBe('NONE')
+        expect(await producer.endAtLast(round % 3 === 0)).toBe('NONE')
+        if (round % 3 === 0) expected.push(`${round}`)
+      }
+      await scene.ended()
+      const { kafka } = scene.sim.client('copier')
+      const pipeline = kafka.pipeline({
+        groupId: 'g',
+        from: 't',
+        async process(records, output) {
+          for (const { value } of records) await output.send('out', { value: String(value) })
+        },
+      })
+      const running = pipeline.run()
+      // The last records are aborted, then there is a marker: nothing to process, and yet to be committed past.
+      const { highWatermark } = await scene.ask((client) => client.fetchRaw('t', 0))
+      let isCut = false
+      for (let waitedMs = 0; (await scene.offset()) !== highWatermark; waitedMs += 500) {
+        expect(waitedMs, `offset ${await scene.offset()} of ${highWatermark}`).toBeLessThan(120_000)
+        if (!isCut && waitedMs >= 1_000) await scene.powerCut()
+        isCut ||= waitedMs >= 1_000
+        await scene.pause(500)
+      }
+      await pipeline.stop()
+      await running
+      expect(await scene.committed('out')).toEqual(expected)
+      await kafka.close()
+    })
+  },
+)
