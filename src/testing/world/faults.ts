@@ -77,7 +77,7 @@ const KIND_SHARE = 0.4
 /** Of seeds in which nothing goes wrong. */
 const CALM_SHARE = 0.03
 /** How many faults there are in a run, about. */
-const COUNTS = [3, 10, 25, 60]
+const COUNTS: readonly number[] = [3, 10, 25, 60]
 const HICCUP_MS_MAX = 400
 const CLOCK_JUMP_MS_MAX = 60_000
 

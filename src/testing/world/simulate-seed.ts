@@ -45,9 +45,9 @@ const PORT = 9092
 const BROKER = 'broker'
 /** Process number of whoever drives the run. */
 const CONTROL_PROCESS = 1
-const DURATIONS_MS = [8_000, 25_000, 60_000]
+const DURATIONS_MS: readonly number[] = [8_000, 25_000, 60_000]
 /** Operations of each role in a run, about. */
-const OPERATIONS = [30, 100, 300]
+const OPERATIONS: readonly number[] = [30, 100, 300]
 /** Of virtual time, for everything; a healthy run takes a few minutes at most. */
 const LIMIT_MS = 30 * 60_000
 /** A broker refuses timestamps that are an hour ahead of its clock. */
