@@ -53,12 +53,17 @@ export function* judgeHistory(head: HistoryHead, { judges = [] }: CheckOptions):
   checkCycles(evidence, reads)
   checkLiveness(evidence)
   askJudges(evidence, judges)
-  const { kinds } = findings
+  // What is allowed is told, not shown.
+  const shown = findings.kinds.filter(({ allowedBecause }) => allowedBecause === undefined)
   const slices = yield* collectSlices(
     evidence,
-    kinds.flatMap(({ examples }) => examples),
+    shown.flatMap(({ examples }) => examples),
   )
-  const anomalies = kinds.map((kind) => findingOf(kind, slices.splice(0, kind.examples.length)))
+  const anomalies = findings.kinds.map((kind) => {
+    const isShown = shown.includes(kind)
+    const plain = kind.examples.map(({ what }) => ({ what, slice: [], omitted: 0 }))
+    return findingOf(kind, isShown ? slices.splice(0, kind.examples.length) : plain)
+  })
   return { run, seed, workload, target, anomalies, counts: count(evidence), notChecked: findings.unchecked }
 }
 

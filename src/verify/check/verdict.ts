@@ -33,7 +33,7 @@ export interface Finding {
 
 export interface FindingExample {
   readonly what: string
-  /** Rows of the history that show it, in the order of time; those without a time last. */
+  /** Rows of the history that show it, in the order of time, those without a time last; none of what is allowed. */
   readonly slice: readonly SliceRow[]
   /** Rows that would belong to it too, beyond the limit. */
   readonly omitted: number
