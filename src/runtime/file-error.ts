@@ -5,13 +5,25 @@ const MEANING: Readonly<Record<string, string>> = {
   EEXIST: 'file already exists',
   EISDIR: 'illegal operation on a directory',
   ENOTDIR: 'not a directory',
+  EINVAL: 'invalid argument',
+  ENOTEMPTY: 'directory not empty',
   EBADF: 'bad file descriptor',
   EIO: 'i/o error',
   ENOSPC: 'no space left on device',
   ELOCKED: 'already locked',
 }
 
-export type FileErrorCode = 'ENOENT' | 'EEXIST' | 'EISDIR' | 'ENOTDIR' | 'EBADF' | 'EIO' | 'ENOSPC' | 'ELOCKED'
+export type FileErrorCode =
+  | 'ENOENT'
+  | 'EEXIST'
+  | 'EISDIR'
+  | 'ENOTDIR'
+  | 'EINVAL'
+  | 'ENOTEMPTY'
+  | 'EBADF'
+  | 'EIO'
+  | 'ENOSPC'
+  | 'ELOCKED'
 
 export function fileError(code: FileErrorCode, operation: string, path: string, detail?: string): Error {
   const error = new Error(`${code}: ${detail ?? MEANING[code]}, ${operation} '${path}'`)

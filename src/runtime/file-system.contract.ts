@@ -60,6 +60,20 @@ export function fileSystemContract(name: string, setUp: () => Promise<FileSystem
       expect(await readAll(fileSystem, `${directory}/a`)).toBe('\0\0\0\0\0x')
     })
 
+    test('growth by truncation is sparse: zeros, and bytes written into it later stay where they were put', async () => {
+      const { fileSystem, directory } = await setUp()
+      const file = await fileSystem.open(`${directory}/a`, 'create')
+      await file.truncate(10_000_000)
+      await file.write([text('x')], 9_000_000)
+      const target = new Uint8Array(3).fill(9)
+      expect(await file.read(target, 8_999_999)).toBe(3)
+      expect([...target]).toEqual([0, 120, 0])
+      expect(await file.read(new Uint8Array(100), 9_999_990)).toBe(10)
+      await file.write([], 20_000_000)
+      expect(await file.sizeBytes()).toBe(10_000_000)
+      await file.close()
+    })
+
     test('more chunks than one system call takes are all written', async () => {
       const { fileSystem, directory } = await setUp()
       const file = await fileSystem.open(`${directory}/a`, 'create')
@@ -119,6 +133,8 @@ export function fileSystemContract(name: string, setUp: () => Promise<FileSystem
       await put(fileSystem, `${directory}/a`, 'abc')
       const file = await fileSystem.open(`${directory}/a`, 'read')
       await expect(file.write([text('x')], 0)).rejects.toMatchObject({ code: 'EBADF' })
+      await expect(file.truncate(1)).rejects.toMatchObject({ code: 'EINVAL' })
+      await file.sync()
       await file.close()
       await file.close()
       await expect(file.read(new Uint8Array(1), 0)).rejects.toMatchObject({ code: 'EBADF' })
@@ -149,6 +165,33 @@ export function fileSystemContract(name: string, setUp: () => Promise<FileSystem
       expect(await fileSystem.list(directory)).toEqual(['old'])
       expect(await readAll(fileSystem, `${directory}/old`)).toBe('new')
       await expect(fileSystem.rename(`${directory}/none`, `${directory}/x`)).rejects.toMatchObject({ code: 'ENOENT' })
+    })
+
+    test('a rename refuses what would lose something or make no sense', async () => {
+      const { fileSystem, directory } = await setUp()
+      await put(fileSystem, `${directory}/file`, 'abc')
+      await fileSystem.makeDirectory(`${directory}/full/inner`)
+      await fileSystem.makeDirectory(`${directory}/empty`)
+      const rename = (from: string, to: string) => fileSystem.rename(`${directory}/${from}`, `${directory}/${to}`)
+      await expect(rename('file', 'empty')).rejects.toMatchObject({ code: 'EISDIR' })
+      await expect(rename('empty', 'file')).rejects.toMatchObject({ code: 'ENOTDIR' })
+      await expect(rename('empty', 'full')).rejects.toMatchObject({ code: 'ENOTEMPTY' })
+      await expect(rename('full', 'full/inner/x')).rejects.toMatchObject({ code: 'EINVAL' })
+      await expect(rename('full/inner', 'full')).rejects.toMatchObject({ code: 'ENOTEMPTY' })
+      await rename('file', 'file')
+      await rename('full', 'empty')
+      expect(await fileSystem.list(`${directory}/empty`)).toEqual(['inner'])
+    })
+
+    test('what lies under a file is not a directory', async () => {
+      const { fileSystem, directory } = await setUp()
+      await put(fileSystem, `${directory}/a`, 'abc')
+      await expect(fileSystem.makeDirectory(`${directory}/a`)).rejects.toMatchObject({ code: 'EEXIST' })
+      await expect(fileSystem.makeDirectory(`${directory}/a/b`)).rejects.toMatchObject({ code: 'ENOTDIR' })
+      await expect(fileSystem.open(`${directory}/a/b`, 'create')).rejects.toMatchObject({ code: 'ENOTDIR' })
+      await expect(fileSystem.remove(`${directory}/a/b`)).rejects.toMatchObject({ code: 'ENOTDIR' })
+      await expect(fileSystem.list(`${directory}/a/b`)).rejects.toMatchObject({ code: 'ENOTDIR' })
+      expect(await fileSystem.stat(`${directory}/a/b`)).toBeUndefined()
     })
 
     test('a directory is renamed with all it holds', async () => {

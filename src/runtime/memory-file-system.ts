@@ -8,33 +8,27 @@
 import { posix } from 'node:path'
 import type { File, FileLock, FileStatus, FileSystem } from '../base/runtime.ts'
 import { fileError } from './file-error.ts'
+import { directoryAt, entryAt, isDirectory, missingDirectories, placeAt, removable, renaming } from './name-tree.ts'
+import type { NameTree } from './name-tree.ts'
 import { PagedBytes } from './paged-bytes.ts'
 
-type Directory = Map<string, Directory | PagedBytes>
-
 export class MemoryFileSystem implements FileSystem {
-  readonly #root: Directory = new Map()
+  readonly #root: NameTree<PagedBytes> = new Map()
   readonly #locked = new Set<string>()
 
   async makeDirectory(path: string): Promise<void> {
-    let directory = this.#root
-    for (const name of segments(path)) {
-      let next = directory.get(name)
-      if (next === undefined) {
-        next = new Map()
-        directory.set(name, next)
-      }
-      if (next instanceof PagedBytes) throw fileError('EEXIST', 'mkdir', path)
-      directory = next
+    for (const each of missingDirectories(this.#root, path)) {
+      const { directory, name } = placeAt(this.#root, each, 'mkdir')
+      directory.set(name, new Map())
     }
   }
 
   async list(path: string): Promise<string[]> {
-    return [...this.#directory(path, 'scandir').keys()].sort()
+    return [...directoryAt(this.#root, path, 'scandir').keys()].sort()
   }
 
   async stat(path: string): Promise<FileStatus | undefined> {
-    const entry = this.#find(path)
+    const entry = entryAt(this.#root, path)
     if (entry === undefined) return undefined
     return entry instanceof PagedBytes
       ? { sizeBytes: entry.length, isDirectory: false }
@@ -42,7 +36,7 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   async open(path: string, mode: 'read' | 'write' | 'create'): Promise<File> {
-    const { directory, name } = this.#parent(path, 'open')
+    const { directory, name } = placeAt(this.#root, path, 'open')
     let entry = directory.get(name)
     if (entry === undefined) {
       if (mode !== 'create') throw fileError('ENOENT', 'open', path)
@@ -54,40 +48,29 @@ export class MemoryFileSystem implements FileSystem {
   }
 
   async rename(from: string, to: string): Promise<void> {
-    const source = this.#parent(from, 'rename')
-    const entry = source.directory.get(source.name)
-    if (entry === undefined) throw fileError('ENOENT', 'rename', from)
-    const target = this.#parent(to, 'rename')
-    const replaced = target.directory.get(target.name)
-    if (replaced !== undefined && !(replaced instanceof PagedBytes) && replaced !== entry) {
-      throw fileError(entry instanceof PagedBytes ? 'EISDIR' : 'EEXIST', 'rename', to)
-    }
+    const { source, target, entry } = renaming(this.#root, from, to)
     source.directory.delete(source.name)
     target.directory.set(target.name, entry)
   }
 
   async remove(path: string): Promise<void> {
-    const entry = this.#find(path)
-    if (entry === undefined) return
-    if (!(entry instanceof PagedBytes)) throw fileError('EISDIR', 'unlink', path)
-    const { directory, name } = this.#parent(path, 'unlink')
-    directory.delete(name)
+    const found = removable(this.#root, path, 'unlink')
+    if (found === undefined) return
+    if (isDirectory(found.entry)) throw fileError('EISDIR', 'unlink', path)
+    found.directory.delete(found.name)
   }
 
   async removeDirectory(path: string): Promise<void> {
-    const entry = this.#find(path)
-    if (entry === undefined) return
-    if (entry instanceof PagedBytes) throw fileError('ENOTDIR', 'rmdir', path)
-    const { directory, name } = this.#parent(path, 'rmdir')
-    directory.delete(name)
+    const found = removable(this.#root, path, 'rmdir')
+    found?.directory.delete(found.name)
   }
 
   async syncDirectory(path: string): Promise<void> {
-    this.#directory(path, 'fsync')
+    directoryAt(this.#root, path, 'fsync')
   }
 
   async lock(path: string): Promise<FileLock> {
-    const { name } = this.#parent(path, 'lock')
+    const { name } = placeAt(this.#root, path, 'lock')
     const key = posix.join(posix.resolve('/', posix.dirname(path)), name)
     if (this.#locked.has(key)) throw fileError('ELOCKED', 'lock', path, 'already locked by this process')
     this.#locked.add(key)
@@ -100,32 +83,6 @@ export class MemoryFileSystem implements FileSystem {
 
   async freeBytes(): Promise<number | undefined> {
     return undefined
-  }
-
-  #find(path: string): Directory | PagedBytes | undefined {
-    let entry: Directory | PagedBytes | undefined = this.#root
-    for (const name of segments(path)) {
-      if (entry === undefined || entry instanceof PagedBytes) return undefined
-      entry = entry.get(name)
-    }
-    return entry
-  }
-
-  #directory(path: string, operation: string): Directory {
-    const entry = this.#find(path)
-    if (entry === undefined) throw fileError('ENOENT', operation, path)
-    if (entry instanceof PagedBytes) throw fileError('ENOTDIR', operation, path)
-    return entry
-  }
-
-  #parent(path: string, operation: string): { directory: Directory; name: string } {
-    const names = segments(path)
-    const name = names.pop()
-    if (name === undefined) throw fileError('EISDIR', operation, path)
-    const parent = this.#find(names.join('/'))
-    if (parent === undefined) throw fileError('ENOENT', operation, path)
-    if (parent instanceof PagedBytes) throw fileError('ENOTDIR', operation, path)
-    return { directory: parent, name }
   }
 }
 
@@ -152,7 +109,11 @@ class MemoryFile implements File {
   }
 
   async write(chunks: readonly Uint8Array[], position: number): Promise<void> {
-    this.#check('write', true)
+    // To write nothing is no system call.
+    this.#check(
+      'write',
+      chunks.some((chunk) => chunk.length > 0),
+    )
     let at = position
     for (const chunk of chunks) {
       this.#content.write(chunk, at)
@@ -174,13 +135,9 @@ class MemoryFile implements File {
   }
 
   #check(operation: string, needsWrite: boolean): void {
-    if (!this.#isOpen || (needsWrite && !this.#isWritable)) throw fileError('EBADF', operation, this.path)
+    if (!this.#isOpen) throw fileError('EBADF', operation, this.path)
+    // Linux has another code for this one than for a write.
+    if (needsWrite && !this.#isWritable)
+      throw fileError(operation === 'ftruncate' ? 'EINVAL' : 'EBADF', operation, this.path)
   }
-}
-
-function segments(path: string): string[] {
-  return posix
-    .resolve('/', path)
-    .split('/')
-    .filter((name) => name !== '')
 }

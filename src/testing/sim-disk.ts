@@ -18,6 +18,7 @@
 import { posix } from 'node:path'
 import type { Clock, File, FileLock, FileStatus, FileSystem } from '../base/runtime.ts'
 import { fileError } from '../runtime/file-error.ts'
+import { directoryAt, entryAt, fileAt, missingDirectories, placeAt, removable, renaming } from '../runtime/name-tree.ts'
 import { SimFile, type WriteFate } from './sim-file.ts'
 import type { SimRandom } from './sim-random.ts'
 import { type Directory, type NameFate, SimTree } from './sim-tree.ts'
@@ -164,12 +165,12 @@ export class SimDisk implements FileSystem {
 
   /** The whole content of a file as a reader sees it, without being an operation. */
   readFile(path: string): Uint8Array {
-    return this.#tree.file(path, 'read').toBytes()
+    return fileAt(this.#tree.root, path, 'read').toBytes()
   }
 
   /** Overwrites durable bytes behind everybody's back. */
   rot(path: string, position: number, bytes: Uint8Array): void {
-    this.#tree.file(path, 'rot').rot(position, bytes)
+    fileAt(this.#tree.root, path, 'rot').rot(position, bytes)
   }
 
   /** Stops this disk, if it has not stopped, and gives what the next start finds. May be asked again for another damage. */
@@ -200,25 +201,20 @@ export class SimDisk implements FileSystem {
 
   async makeDirectory(path: string): Promise<void> {
     await this.#operation('makeDirectory', path, () => {
-      let directory = this.#tree.root
-      for (const name of posix.resolve('/', path).split('/')) {
-        if (name === '') continue
-        const present = directory.get(name)
-        if (present instanceof SimFile) throw fileError('EEXIST', 'mkdir', path)
-        const next: Directory = present ?? new Map()
-        if (present === undefined) this.#tree.set(directory, name, next)
-        directory = next
+      for (const each of missingDirectories(this.#tree.root, path)) {
+        const { directory, name } = placeAt(this.#tree.root, each, 'mkdir')
+        this.#tree.set(directory, name, new Map())
       }
     })
   }
 
   async list(path: string): Promise<string[]> {
-    return await this.#operation('read', path, () => [...this.#tree.directory(path, 'scandir').keys()].sort())
+    return await this.#operation('read', path, () => [...directoryAt(this.#tree.root, path, 'scandir').keys()].sort())
   }
 
   async stat(path: string): Promise<FileStatus | undefined> {
     return await this.#operation('read', path, () => {
-      const entry = this.#tree.find(path)
+      const entry = entryAt(this.#tree.root, path)
       if (entry === undefined) return undefined
       return entry instanceof SimFile
         ? { sizeBytes: entry.sizeBytes, isDirectory: false }
@@ -227,9 +223,9 @@ export class SimDisk implements FileSystem {
   }
 
   async open(path: string, mode: 'read' | 'write' | 'create'): Promise<File> {
-    const creates = mode === 'create' && this.#tree.find(path) === undefined
+    const creates = mode === 'create' && entryAt(this.#tree.root, path) === undefined
     return await this.#operation(creates ? 'create' : 'read', path, () => {
-      const { directory, name } = this.#tree.parent(path, 'open')
+      const { directory, name } = placeAt(this.#tree.root, path, 'open')
       let entry = directory.get(name)
       if (entry === undefined) {
         if (mode !== 'create') throw fileError('ENOENT', 'open', path)
@@ -244,32 +240,24 @@ export class SimDisk implements FileSystem {
 
   async rename(from: string, to: string): Promise<void> {
     await this.#operation('rename', to, () => {
-      const source = this.#tree.parent(from, 'rename')
-      const entry = source.directory.get(source.name)
-      if (entry === undefined) throw fileError('ENOENT', 'rename', from)
-      const target = this.#tree.parent(to, 'rename')
-      const replaced = target.directory.get(target.name)
-      if (replaced !== undefined && !(replaced instanceof SimFile) && replaced !== entry) {
-        throw fileError(entry instanceof SimFile ? 'EISDIR' : 'EEXIST', 'rename', to)
-      }
+      const { source, target, entry, replaced } = renaming(this.#tree.root, from, to)
       if (replaced !== entry) this.#tree.move(source, target, entry)
     })
   }
 
   async remove(path: string): Promise<void> {
     await this.#operation('remove', path, () => {
-      const entry = this.#tree.find(path)
-      if (entry === undefined) return
-      if (!(entry instanceof SimFile)) throw fileError('EISDIR', 'unlink', path)
-      this.#removeName(path)
+      const found = removable(this.#tree.root, path, 'unlink')
+      if (found === undefined) return
+      if (!(found.entry instanceof SimFile)) throw fileError('EISDIR', 'unlink', path)
+      this.#tree.remove(found.directory, found.name)
     })
   }
 
   async removeDirectory(path: string): Promise<void> {
     await this.#operation('remove', path, () => {
-      const entry = this.#tree.find(path)
-      if (entry === undefined) return
-      if (entry instanceof SimFile) throw fileError('ENOTDIR', 'rmdir', path)
+      const found = removable(this.#tree.root, path, 'rmdir')
+      if (found === undefined) return
       // What was inside goes name by name, so that a crash may leave any part of it.
       const empty = (directory: Directory): void => {
         for (const [name, inner] of [...directory]) {
@@ -277,21 +265,21 @@ export class SimDisk implements FileSystem {
           this.#tree.remove(directory, name)
         }
       }
-      empty(entry)
-      this.#removeName(path)
+      if (!(found.entry instanceof SimFile)) empty(found.entry)
+      this.#tree.remove(found.directory, found.name)
     })
   }
 
   async syncDirectory(path: string): Promise<void> {
     const finishSync = this.#tree.beginSync()
-    const directory = await this.#operation('syncDirectory', path, () => this.#tree.directory(path, 'fsync'))
+    const directory = await this.#operation('syncDirectory', path, () => directoryAt(this.#tree.root, path, 'fsync'))
     // Only now: had the disk stopped meanwhile, nothing of it would be certain.
     if (!this.#isLying) finishSync(directory)
   }
 
   async lock(path: string): Promise<FileLock> {
     return await this.#operation('read', path, () => {
-      this.#tree.parent(path, 'lock')
+      placeAt(this.#tree.root, path, 'lock')
       const key = posix.resolve('/', path)
       if (this.#locked.has(key)) throw fileError('ELOCKED', 'lock', path, 'the directory is in use by this process')
       this.#locked.add(key)
@@ -307,7 +295,9 @@ export class SimDisk implements FileSystem {
   #handle(path: string, file: SimFile, isWritable: boolean): File {
     let isOpen = true
     const check = (operation: string, needsWrite: boolean): void => {
-      if (!isOpen || (needsWrite && !isWritable)) throw fileError('EBADF', operation, path)
+      if (!isOpen) throw fileError('EBADF', operation, path)
+      // Linux has another code for this one than for a write.
+      if (needsWrite && !isWritable) throw fileError(operation === 'ftruncate' ? 'EINVAL' : 'EBADF', operation, path)
     }
     return {
       path,
@@ -322,8 +312,9 @@ export class SimDisk implements FileSystem {
           return file.read(target, position)
         }),
       write: async (chunks, position) => {
-        check('write', true)
         const bytes = Buffer.concat(chunks)
+        // To write nothing is no system call.
+        check('write', bytes.length > 0)
         const grows = Math.max(0, position + bytes.length - file.sizeBytes)
         const free = (this.#options.capacityBytes ?? Number.POSITIVE_INFINITY) - this.usedBytes
         const fits = grows <= free ? bytes.length : Math.max(0, bytes.length - (grows - free))
@@ -424,11 +415,6 @@ export class SimDisk implements FileSystem {
       if (entry.seen === fault.at || (fault.isPermanent === true && entry.seen > fault.at)) struck ??= fault
     }
     return struck
-  }
-
-  #removeName(path: string): void {
-    const { directory, name } = this.#tree.parent(path, 'unlink')
-    this.#tree.remove(directory, name)
   }
 }
 

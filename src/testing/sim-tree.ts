@@ -4,12 +4,11 @@
  * A change is durable once each directory it touches was synced after it; a crash keeps it or loses it as a whole, so that a
  * rename is done or not done. Knows nothing of what files hold.
  */
-import { posix } from 'node:path'
-import { fileError } from '../runtime/file-error.ts'
+import type { NameTree } from '../runtime/name-tree.ts'
 import { SimFile } from './sim-file.ts'
 import type { SimRandom } from './sim-random.ts'
 
-export type Directory = Map<string, Directory | SimFile>
+export type Directory = NameTree<SimFile>
 type Entry = Directory | SimFile
 
 interface NameEdit {
@@ -32,39 +31,6 @@ export class SimTree {
   constructor(root: Directory = new Map()) {
     this.root = root
     this.#rememberDurable(root)
-  }
-
-  find(path: string): Entry | undefined {
-    let entry: Entry | undefined = this.root
-    for (const name of segments(path)) {
-      if (entry === undefined || entry instanceof SimFile) return undefined
-      entry = entry.get(name)
-    }
-    return entry
-  }
-
-  /** @throws ENOENT, EISDIR */
-  file(path: string, operation: string): SimFile {
-    const entry = this.find(path)
-    if (entry === undefined) throw fileError('ENOENT', operation, path)
-    if (!(entry instanceof SimFile)) throw fileError('EISDIR', operation, path)
-    return entry
-  }
-
-  /** @throws ENOENT, ENOTDIR */
-  directory(path: string, operation: string): Directory {
-    const entry = this.find(path)
-    if (entry === undefined) throw fileError('ENOENT', operation, path)
-    if (entry instanceof SimFile) throw fileError('ENOTDIR', operation, path)
-    return entry
-  }
-
-  /** The directory that holds, or would hold, the last name of the path. @throws ENOENT, ENOTDIR, EISDIR */
-  parent(path: string, operation: string): { readonly directory: Directory; readonly name: string } {
-    const names = segments(path)
-    const name = names.pop()
-    if (name === undefined) throw fileError('EISDIR', operation, path)
-    return { directory: this.directory(names.join('/'), operation), name }
   }
 
   set(directory: Directory, name: string, entry: Entry): void {
@@ -182,11 +148,4 @@ function applyTo(view: ReadonlyMap<Directory, Directory>, change: readonly NameE
     if (entry === undefined) view.get(directory)?.delete(name)
     else view.get(directory)?.set(name, entry)
   }
-}
-
-function segments(path: string): string[] {
-  return posix
-    .resolve('/', path)
-    .split('/')
-    .filter((name) => name !== '')
 }
