@@ -157,5 +157,8 @@ killAll()
 if (exitCode === 0) {
   removeDirectories()
   rmSync(directory, { recursive: true, force: true })
-} else console.log(`kept: ${directory}, and what the brokers wrote beside it`)
+} else {
+  console.log(`kept: ${directory}, and what the brokers wrote beside it`)
+  console.log(`to judge a round again: node src/cli/main.ts verify check ${directory}/soakSEED-*.history`)
+}
 process.exit(exitCode)
