@@ -5,7 +5,8 @@
  *
  * Writes a clean history of so many values (transactions of some 40 values over 64 partitions, one value in ten outside of them; each
  * sent, answered, stored and read) to files, and checks them in a process of its own, so that what it takes is the checker's alone.
- * Exit code 1 when it finds anything or takes longer or more than it may (30 s and 1 GiB for ten million).
+ * Exit code 1 when it finds anything, or takes more than it may: 30 s of processor time (all threads; what else the machine does is not
+ * the checker's fault) and 1 GiB.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
@@ -55,10 +56,14 @@ async function checkFolder(folder: string): Promise<void> {
   const startedMs = performance.now()
   const verdict = await checkFiles(nodeFileSystem(), paths)
   const seconds = (performance.now() - startedMs) / 1_000
+  const { user, system } = process.cpuUsage()
+  const cpuSeconds = (user + system) / 1_000_000
   // Kibibytes, on every system that Node runs on.
   const mebibytes = process.resourceUsage().maxRSS / 1024
   console.log(formatVerdict(verdict))
-  console.log(`checked in ${seconds.toFixed(1)} s, ${mebibytes.toFixed(0)} MiB at most`)
-  const isWithin = seconds <= SECONDS_MAX && mebibytes <= MEBIBYTES_MAX
+  console.log(
+    `checked in ${seconds.toFixed(1)} s, of processor time ${cpuSeconds.toFixed(1)} s; ${mebibytes.toFixed(0)} MiB at most`,
+  )
+  const isWithin = cpuSeconds <= SECONDS_MAX && mebibytes <= MEBIBYTES_MAX
   process.exitCode = failureCount(verdict) === 0 && isWithin ? 0 : 1
 }
