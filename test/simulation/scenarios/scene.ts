@@ -37,6 +37,8 @@ const PORT = 9092
 const RETRY_MS = 10
 /** Above the longest timeout of a transaction in a scene, and the coordinator's look for those that are past it. */
 const CALM_MS = 120_000
+/** Of virtual time, for a scene: who waits for something that never comes does not wait for long. */
+const LIMIT_MS = 1_800_000
 /** Of `__transaction_state`. */
 export const STATE_PARTITIONS = 50
 const CODES = ['Empty', 'Ongoing', 'PrepareCommit', 'PrepareAbort', 'CompleteCommit', 'CompleteAbort']
@@ -291,5 +293,5 @@ export async function inScene(work: (scene: Scene) => Promise<void>, options: Sc
     await scene.ask((client) => client.createTopic('t', options.partitions ?? PARTITIONS))
     await work(scene)
     await scene.endsWell()
-  })
+  }, LIMIT_MS)
 }
