@@ -80,6 +80,12 @@ export async function simulateSeed(options: SeedOptions): Promise<SeedResult> {
     abortShare: random.pick([0, 0.1, 0.3]),
     replicationFactor: 1,
     timeouts: TIMEOUTS,
+    producer: {
+      transactionVersion: random.pick(['auto', 'auto', 1] as const),
+      compression: random.pick(['none', 'none', 'none', 'gzip', 'lz4', 'zstd', 'snappy'] as const),
+      batchSizeBytes: random.pick([0, 200, 16_384]),
+      lingerMs: random.pick([0, 0, 5]),
+    },
   })
   const history = new HistoryTables()
   const kafka = { brokers: [`${BROKER}:${PORT}`], requestTimeoutMs: TIMEOUTS.requestMs }

@@ -130,7 +130,7 @@ async function runPipeline(
       fetchMaxWaitMs: 100,
       autoCreateTopics: false,
     },
-    producer: { deliveryTimeoutMs: timeouts.deliveryMs, maxBlockMs: timeouts.deliveryMs },
+    producer: { ...me.producer, deliveryTimeoutMs: timeouts.deliveryMs, maxBlockMs: timeouts.deliveryMs },
     async process(records, out, { offsets }) {
       const transaction = notes.begin()
       for (const { topic, partition, offset } of records) {

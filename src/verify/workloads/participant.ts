@@ -7,24 +7,28 @@ import type { Kafka, KafkaOptions } from '../../client/index.ts'
 import type { HistorySink } from '../history/tables.ts'
 import { RecordedReader, type ReaderOptions } from './recorded-reader.ts'
 import { RecordedWriter, type WriterOptions } from './recorded-writer.ts'
-import type { Timeouts, Worker } from './workload.ts'
+import type { ProducerTuning, Timeouts, Worker } from './workload.ts'
+
+export interface ParticipantPlan {
+  readonly run: string
+  readonly timeouts: Timeouts
+  readonly producer?: ProducerTuning
+}
 
 export class Participant {
   readonly worker: Worker
   readonly run: string
   readonly timeouts: Timeouts
+  readonly producer: ProducerTuning
   readonly kafka: Kafka
   readonly history: HistorySink
   #commits = 0
 
-  constructor(
-    worker: Worker,
-    plan: { readonly run: string; readonly timeouts: Timeouts },
-    kafka: Partial<KafkaOptions> = {},
-  ) {
+  constructor(worker: Worker, plan: ParticipantPlan, kafka: Partial<KafkaOptions> = {}) {
     this.worker = worker
     this.run = plan.run
     this.timeouts = plan.timeouts
+    this.producer = plan.producer ?? {}
     this.history = worker.history
     this.kafka = worker.kafka({ requestTimeoutMs: plan.timeouts.requestMs, ...kafka })
   }
@@ -56,7 +60,7 @@ export class Participant {
 /** Plays a role with a participant of its own, which is closed with it. */
 export async function participating(
   worker: Worker,
-  plan: { readonly run: string; readonly timeouts: Timeouts },
+  plan: ParticipantPlan,
   play: (me: Participant) => Promise<void>,
 ): Promise<void> {
   const me = new Participant(worker, plan)

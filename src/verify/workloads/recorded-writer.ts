@@ -57,6 +57,7 @@ export class RecordedWriter {
       ...(transactionalId === undefined ? {} : { transactionalId, transactionTimeoutMs }),
       deliveryTimeoutMs: timeouts.deliveryMs,
       maxBlockMs: timeouts.deliveryMs,
+      ...me.producer,
       ...options.producer,
     })
     const id = me.worker.newWriter()

@@ -5,7 +5,7 @@
  * real processes that are killed, the same roles run; a stage (stage.ts) gives them their process.
  */
 import type { Random, Runtime } from '../../base/runtime.ts'
-import type { Kafka, KafkaOptions, NewTopic } from '../../client/index.ts'
+import type { Kafka, KafkaOptions, NewTopic, ProducerOptions } from '../../client/index.ts'
 import type { Expectations } from '../history/history.ts'
 import type { HistorySink } from '../history/tables.ts'
 
@@ -29,7 +29,15 @@ export interface PlanOptions {
   readonly replicationFactor: number
   /** Shorter than the defaults where faults have to be met within a short run. */
   readonly timeouts: Timeouts
+  /** How all producers work, where it is not the default. */
+  readonly producer?: ProducerTuning
 }
+
+/** None of it may change what is promised. */
+export type ProducerTuning = Pick<
+  ProducerOptions,
+  'transactionVersion' | 'compression' | 'batchSizeBytes' | 'lingerMs' | 'maxInFlightRequests'
+>
 
 export interface Timeouts {
   readonly transactionMs: number
