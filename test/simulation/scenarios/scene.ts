@@ -11,6 +11,7 @@ import { TRANSACTION_STATE_TOPIC, decodeTransactionRecord } from '../../../src/b
 import { describeProducers } from '../../../src/protocol/messages/describe-producers.ts'
 import { describeTransactions } from '../../../src/protocol/messages/describe-transactions.ts'
 import { listGroups } from '../../../src/protocol/messages/list-groups.ts'
+import { listOffsets } from '../../../src/protocol/messages/list-offsets.ts'
 import { listTransactions } from '../../../src/protocol/messages/list-transactions.ts'
 import { metadata } from '../../../src/protocol/messages/metadata.ts'
 import { offsetFetch } from '../../../src/protocol/messages/offset-fetch.ts'
@@ -42,6 +43,7 @@ const LIMIT_MS = 1_800_000
 /** Of `__transaction_state`. */
 export const STATE_PARTITIONS = 50
 const CODES = ['Empty', 'Ongoing', 'PrepareCommit', 'PrepareAbort', 'CompleteCommit', 'CompleteAbort']
+const EARLIEST = -2
 const MAX_DECOMPRESSED_BYTES = 10_000_000
 
 export class Scene {
@@ -131,7 +133,8 @@ export class Scene {
   /** Batches of a partition in order, with what became of them: `committed 0: a` (0: the epoch), `abort-marker 1`, `plain: b`. */
   async log(topic = 't', partition = 0): Promise<string[]> {
     const lines: string[] = []
-    for await (const batch of this.#auditor().rawReader().read({ topic, partition }, 0)) {
+    const from = await this.logStart(topic, partition)
+    for await (const batch of this.#auditor().rawReader().read({ topic, partition }, from)) {
       const { kind, producerId, producerEpoch, records } = batch
       const values = records.map(({ value }) => (value === null ? null : Buffer.from(value).toString())).join(' ')
       lines.push(`${kind}${producerId < 0 ? '' : ` ${producerEpoch}`}${records.length === 0 ? '' : `: ${values}`}`)
@@ -195,12 +198,25 @@ export class Scene {
 
   /** Waits until no transaction holds readers of the partition up. */
   async settled(topic = 't', partition = 0): Promise<void> {
+    const from = await this.logStart(topic, partition)
     for (let waitedMs = 0; ; waitedMs += 100) {
-      const read = await this.ask((client) => client.fetchRaw(topic, 0, { partition, isolation: 1 }))
+      const read = await this.ask((client) => client.fetchRaw(topic, from, { partition, isolation: 1 }))
+      assert.equal(read.errorCode, 'NONE')
       if (read.lastStableOffset === read.highWatermark) return
       assert(waitedMs < CALM_MS, `${topic}-${partition} is held up at ${read.lastStableOffset}`)
       await this.pause(100)
     }
+  }
+
+  /** First offset that can be read. */
+  logStart(topic = 't', partition = 0): Promise<number> {
+    return this.ask(async ({ wire }) => {
+      const topics = [{ name: topic, partitions: [{ partitionIndex: partition, timestamp: EARLIEST }] }]
+      const reply = await wire.request(listOffsets, 5, { replicaId: -1, isolationLevel: 0, topics })
+      const found = reply.topics[0]?.partitions[0]
+      assert(found?.errorCode === 'NONE')
+      return found.offset
+    })
   }
 
   /** Offset of a group in a partition of `t`, or `unstable` while a transaction may change it. */
