@@ -11,7 +11,7 @@ import { read, type Steps } from './steps.ts'
 import { ACKNOWLEDGED, IN_LOG, NO_VALUE, OUTSIDE, REFUSED, TWICE, UNTOLD } from './value-index.ts'
 
 /** In a `PartitionLog`: there is a record, and nobody sent it. */
-export const FOREIGN = -2
+const FOREIGN = -2
 
 export function* logRecordPass(evidence: Evidence): Steps {
   const { lastScan } = evidence

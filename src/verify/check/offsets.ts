@@ -7,7 +7,7 @@ import type { Evidence } from './evidence.ts'
 import type { OffsetCommit } from './offset-commits.ts'
 import { EMPTY, OffsetMap } from './offset-map.ts'
 import { read, type Steps } from './steps.ts'
-import { IN_LOG, NO_VALUE } from './value-index.ts'
+import { IN_LOG, NO_VALUE, OUTSIDE } from './value-index.ts'
 
 interface Fetched {
   readonly group: string
@@ -24,7 +24,8 @@ export function checkFetchedOffsets(evidence: Evidence, commits: readonly Offset
     // Of a group whose commits nobody wrote down nothing can be said.
     const known = commitsByPlace.get(at)
     if (known === undefined) continue
-    for (const fetched of fetches) checkFetched(evidence, fetched, known)
+    const meant = known.map(({ partition, offset }) => nextVisible(evidence, partition, offset))
+    for (const fetched of fetches) checkFetched(evidence, fetched, known, meant)
     checkRegress(evidence, fetches, known)
   }
 }
@@ -40,29 +41,37 @@ function fetchedOffsets(evidence: Evidence): Fetched[] {
   }))
 }
 
-function checkFetched(evidence: Evidence, fetched: Fetched, commits: readonly OffsetCommit[]): void {
+/** @param meant  of each commit, what somebody who begins there reads first */
+function checkFetched(
+  evidence: Evidence,
+  fetched: Fetched,
+  commits: readonly OffsetCommit[],
+  meant: readonly number[],
+): void {
   const { offset, partition } = fetched
-  const meant = nextVisible(evidence, partition, offset)
+  const found = nextVisible(evidence, partition, offset)
   // Two offsets with nothing visible between them mean the same: positions move past markers and aborted records.
-  const isSame = (other: number): boolean =>
-    offset !== NONE && (other === offset || nextVisible(evidence, partition, other) === meant)
-  const same = commits.filter((commit) => commit.invokedAt <= fetched.at && isSame(commit.offset))
+  const isSame = (place: number): boolean =>
+    offset !== NONE && (commits[place]?.offset === offset || meant[place] === found)
+  const same = commits.filter((commit, place) => commit.invokedAt <= fetched.at && isSame(place))
   const possible = same.filter(({ certainty }) => certainty !== 'never')
-  if (offset !== NONE && possible.length === 0 && !isSame(0)) {
-    const [aborted] = same
-    report(evidence, fetched, aborted, () => {
-      if (aborted === undefined) return 'which nobody had committed'
-      return `which was committed in ${evidence.transactionName(aborted.transaction)} only, and that was aborted or refused`
+  const isBeginning = offset !== NONE && found === nextVisible(evidence, partition, 0)
+  if (offset !== NONE && possible.length === 0 && !isBeginning) {
+    const [refused] = same
+    report(evidence, fetched, refused, () => {
+      if (refused === undefined) return 'which nobody had committed'
+      if (refused.transaction === OUTSIDE) return 'the commit of which was refused'
+      return `which was committed in ${evidence.transactionName(refused.transaction)} only, and that was aborted`
     })
     return
   }
   // What came into force before another was asked for does not come back after that one.
   const lost = commits.find(
-    (commit) =>
+    (commit, place) =>
       commit.certainty === 'committed' &&
       commit.ackedAt < fetched.invokedAt &&
       commit.offset > offset &&
-      !isSame(commit.offset) &&
+      !isSame(place) &&
       !possible.some(({ ackedAt }) => ackedAt >= commit.invokedAt),
   )
   if (lost !== undefined) {

@@ -88,15 +88,18 @@ export function strongComponents({ starts, targets }: Graph): number[][] {
 
 /** Of so many nodes of a component the shortest cycle is looked for; a larger one shows a short one, maybe not the shortest. */
 const ROOTS_MAX = 256
+/** And no further once so many edges were followed. */
+const EDGES_FOLLOWED_MAX = 5_000_000
 
 /** A shortest cycle through the component, by breadth-first search; the last node leads back to the first. */
 export function shortCycle({ starts, targets }: Graph, component: readonly number[]): number[] {
   const inside = new Set(component)
   let best: number[] = []
+  let followed = 0
   for (const root of component.slice(0, ROOTS_MAX)) {
     const cycle = cycleThrough(root, best.length === 0 ? Infinity : best.length)
     if (cycle !== undefined) best = cycle
-    if (best.length === 2) break
+    if (best.length === 2 || (best.length > 0 && followed > EDGES_FOLLOWED_MAX)) break
   }
   return best
 
@@ -109,6 +112,7 @@ export function shortCycle({ starts, targets }: Graph, component: readonly numbe
       for (const node of level) {
         for (let edge = starts[node] as number; edge < (starts[node + 1] as number); edge += 1) {
           const target = targets[edge] as number
+          followed += 1
           if (target === root && node !== root) return pathTo(node, cameFrom, root)
           if (!inside.has(target) || cameFrom.has(target)) continue
           cameFrom.set(target, node)

@@ -72,13 +72,11 @@ export const ABORTED = 2
 /** What was asked for. */
 export const NOTHING_ASKED = 0
 export const COMMIT_ASKED = 1
-export const ABORT_ASKED = 2
+const ABORT_ASKED = 2
 
-/** What the client was told about what it asked for. */
-export const NOT_TOLD = 0
+/** What the client was told about what it asked for: 0 nothing, else the outcome. */
 export const TOLD_OK = 1
 export const TOLD_FAIL = 2
-export const TOLD_UNKNOWN = 3
 
 /** Bits of `TransactionIndex.markers`. */
 export const COMMIT_MARKER = 1

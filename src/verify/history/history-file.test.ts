@@ -1,4 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { crc32c } from '../../base/crc32c.ts'
 import { nodeFileSystem } from '../../runtime/file-system.ts'
@@ -155,6 +158,29 @@ test('whatever a process had written when it was killed, its whole blocks are re
     expect(count, `cut at ${cut}`).toBeGreaterThanOrEqual(durable?.rows as number)
     const isBetweenBlocks = files.tornTails.length === 0
     if (durable?.bytes === cut) expect(isBetweenBlocks, `cut at ${cut}`).toBe(true)
+  }
+})
+
+test('what was flushed outlives a process that is killed in the next instant', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'semel-history-'))
+  try {
+    const path = join(folder, 'h')
+    const source = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href)
+    const program = `
+      import { openAppendFile } from ${source('../../runtime/append-file.ts')}
+      import { HistoryFileWriter } from ${source('history-writer.ts')}
+      const history = new HistoryFileWriter(openAppendFile(${JSON.stringify(path)}), ${JSON.stringify(INFO)})
+      for (let at = 0; at < 100; at += 1) history.record('phase', { phase: 'p' + at, at })
+      history.flush()
+      history.record('phase', { phase: 'too late', at: 100 })
+      process.kill(process.pid, 'SIGKILL')`
+    const { signal } = spawnSync(process.execPath, ['--input-type=module', '--eval', program])
+    expect(signal).toBe('SIGKILL')
+    const { tables, strings } = await readHistory(nodeFileSystem(), [path])
+    expect(tables.phase.length).toBe(100)
+    expect(strings[tables.phase.phase[99] as number]).toBe('p99')
+  } finally {
+    rmSync(folder, { recursive: true })
   }
 })
 
