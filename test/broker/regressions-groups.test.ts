@@ -119,7 +119,7 @@ async function formGroup(client: TestClient, memberId = ''): Promise<Member> {
 const expiring = { 'offsets.retention.minutes': '1', 'offsets.retention.check.interval.ms': '10' }
 
 describe('B3: groups and offsets', () => {
-  test('50, KAFKA-19163: a group that has nothing but staged offsets is not swept away', async () => {
+  test('B3.50 KAFKA-19163: a group that has nothing but staged offsets is not swept away', async () => {
     const { client } = await start(expiring)
     const producer = await client.initProducer('id')
     expect(await stage(client, producer, 7)).toEqual(['NONE'])
@@ -132,7 +132,7 @@ describe('B3: groups and offsets', () => {
     expect(await fetchOffset(client, { requireStable: true })).toMatchObject({ committedOffset: 7, errorCode: 'NONE' })
   })
 
-  test('50, KAFKA-19164: an offset deleted while another is staged is there after the commit, or not, the same for ever', async () => {
+  test('B3.50 KAFKA-19164: an offset deleted while another is staged is there after the commit, or not, the same for ever', async () => {
     const { client } = await start()
     await commit(client, 3)
     const producer = await client.initProducer('id')
@@ -152,7 +152,7 @@ describe('B3: groups and offsets', () => {
     expect(await fetchOffset(client, { requireStable: true })).toMatchObject({ committedOffset: 9, errorCode: 'NONE' })
   })
 
-  test('50: a group that is deleted while offsets are staged does not come back half', async () => {
+  test('B3.50: a group that is deleted while offsets are staged does not come back half', async () => {
     const { client } = await start()
     await commit(client, 3)
     const producer = await client.initProducer('id')
@@ -167,7 +167,7 @@ describe('B3: groups and offsets', () => {
     expect(results[0]?.errorCode).toBe('NONE')
   })
 
-  test('51, Redpanda 31483: what was staged and committed around a restart reads the same before and after', async () => {
+  test('B3.51 Redpanda 31483: what was staged and committed around a restart reads the same before and after', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'semel-regressions-'))
     onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
     let producer: Producer
@@ -196,7 +196,7 @@ describe('B3: groups and offsets', () => {
     expect(seen).toMatchObject([{ committedOffset: 7 }, { committedOffset: 7 }, { committedOffset: -1 }])
   })
 
-  test('52, KAFKA-16371: a partition refused for its metadata leaves nothing that stays unstable', async () => {
+  test('B3.52 KAFKA-16371: a partition refused for its metadata leaves nothing that stays unstable', async () => {
     const { client } = await start()
     const producer = await client.initProducer('id')
     const errors = await stage(client, producer, 7, { metadata: 'x'.repeat(5000), partitions: [0, 1] })
@@ -208,7 +208,7 @@ describe('B3: groups and offsets', () => {
     expect(await fetchOffset(client, { requireStable: true, partition: 1 })).toMatchObject({ committedOffset: 7 })
   })
 
-  test('53, KAFKA-17306: a group that was deleted and made again loads as the second one', async () => {
+  test('B3.53 KAFKA-17306: a group that was deleted and made again loads as the second one', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'semel-regressions-'))
     onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
     {
@@ -228,7 +228,7 @@ describe('B3: groups and offsets', () => {
     expect(await fetchOffset(client, { partition: 1 })).toMatchObject({ committedOffset: -1 })
   })
 
-  test('54, KAFKA-16194: offsets sent without a member, or with the last generation, are fenced after a rebalance', async () => {
+  test('B3.54 KAFKA-16194: offsets sent without a member, or with the last generation, are fenced after a rebalance', async () => {
     const { broker, client } = await start()
     const member = await formGroup(client)
     const joining = enter(await broker.connect())
@@ -245,7 +245,7 @@ describe('B3: groups and offsets', () => {
     expect(await fetchOffset(client, { requireStable: true })).toMatchObject({ committedOffset: -1, errorCode: 'NONE' })
   })
 
-  test('55, Redpanda 9571: who comes after a commit whose answer was lost reads the offsets of that commit', async () => {
+  test('B3.55 Redpanda 9571: who comes after a commit whose answer was lost reads the offsets of that commit', async () => {
     const { broker, client } = await start()
     const member = await formGroup(client)
     const producer = await client.initProducer('id')
@@ -267,7 +267,7 @@ describe('B3: groups and offsets', () => {
     expect(await reader.values('t', 1)).toEqual(['output'])
   })
 
-  test('56, KAFKA-6607: a reader gets past the marker at the end of its input, so that it has no lag for ever', async () => {
+  test('B3.56 KAFKA-6607: a reader gets past the marker at the end of its input, so that it has no lag for ever', async () => {
     const { client } = await start()
     const producer = await client.initProducer('id')
     await client.produceIn('id', producer, 't', 0, 'input')

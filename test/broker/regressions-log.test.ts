@@ -45,7 +45,7 @@ async function deleteTo(client: TestClient, offset: number): Promise<void> {
 const fast = { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '50' }
 
 describe('B1: coordinator and markers', () => {
-  test('12, KAFKA-20785: a commit that lost the race against the timeout is told that it is fenced', async () => {
+  test('B1.12 KAFKA-20785: a commit that lost the race against the timeout is told that it is fenced', async () => {
     const { client } = await start(fast)
     for (const version of [4, 5]) {
       const id = `id-${version}`
@@ -59,7 +59,7 @@ describe('B1: coordinator and markers', () => {
     expect(await client.values('t', 1, 1)).toEqual(['behind', 'behind'])
   })
 
-  test('2: a produce that comes after the abort marker of its transaction opens nothing', async () => {
+  test('B1.2: a produce that comes after the abort marker of its transaction opens nothing', async () => {
     const { client } = await start(fast)
     const producer = await client.initProducer('id', { timeoutMs: 50 })
     await client.produceIn('id', producer, 't', 0, 'in time')
@@ -71,7 +71,7 @@ describe('B1: coordinator and markers', () => {
     expect(await client.values('t', 1)).toEqual(['plain'])
   })
 
-  test('27, Redpanda 18324: a transaction of a partition without data ends by its timeout', async () => {
+  test('B1.27 Redpanda 18324: a transaction of a partition without data ends by its timeout', async () => {
     const { client } = await start(fast)
     const producer = await client.initProducer('id', { timeoutMs: 50 })
     await client.wire.request(addPartitionsToTxn, 3, {
@@ -108,7 +108,7 @@ describe('B1: coordinator and markers', () => {
 })
 
 describe('B2: log and last stable offset', () => {
-  test('28, KAFKA-9807: a read_committed fetch while transactions end gives nothing above its last stable offset', async () => {
+  test('B2.28 KAFKA-9807: a read_committed fetch while transactions end gives nothing above its last stable offset', async () => {
     const { broker, client } = await start()
     const reader = await broker.connect()
     let isDone = false
@@ -138,7 +138,7 @@ describe('B2: log and last stable offset', () => {
     await writing
   })
 
-  test('29, KAFKA-5376: a fetch that waited for the end of a transaction gives the aborted list', async () => {
+  test('B2.29 KAFKA-5376: a fetch that waited for the end of a transaction gives the aborted list', async () => {
     const { broker, client } = await start()
     const producer = await client.initProducer('id')
     await client.produceIn('id', producer, 't', 0, 'dropped')
@@ -150,7 +150,7 @@ describe('B2: log and last stable offset', () => {
     })
   })
 
-  test('30, Redpanda 3036: an aborted transaction of one record at the tail is dropped, and shown to read_uncommitted', async () => {
+  test('B2.30 Redpanda 3036: an aborted transaction of one record at the tail is dropped, and shown to read_uncommitted', async () => {
     const { client } = await start()
     await client.produce('t', { values: ['plain'] })
     const producer = await client.initProducer('id')
@@ -161,7 +161,7 @@ describe('B2: log and last stable offset', () => {
     expect(await client.fetchRaw('t', 3, { isolation: 1 })).toMatchObject({ errorCode: 'NONE', lastStableOffset: 3 })
   })
 
-  test('31, KAFKA-5522: a look-up by time stops at the last stable offset', async () => {
+  test('B2.31 KAFKA-5522: a look-up by time stops at the last stable offset', async () => {
     const { client } = await start()
     await client.produce('t', { records: [{ timestamp: 1000, key: null, value: Buffer.from('old') }] })
     const producer = await client.initProducer('id')
@@ -177,7 +177,7 @@ describe('B2: log and last stable offset', () => {
     expect(await offsetAt(client, 1500, 1)).toBe(1)
   })
 
-  test('36, KAFKA-7190: a producer whose records were all deleted goes on in sequence', async () => {
+  test('B2.36 KAFKA-7190: a producer whose records were all deleted goes on in sequence', async () => {
     const { client } = await start()
     const plain = await client.initProducer(null)
     for (const baseSequence of [0, 1, 2]) await client.produce('t', { ...plain, baseSequence })
@@ -192,7 +192,7 @@ describe('B2: log and last stable offset', () => {
     expect((await client.endTxn('id', producer, true)).errorCode).toBe('NONE')
   })
 
-  test('38, KAFKA-7692, 5283: sequences wrap from 2^31 - 1 to 0, inside of a batch and between two', async () => {
+  test('B2.38 KAFKA-7692, 5283: sequences wrap from 2^31 - 1 to 0, inside of a batch and between two', async () => {
     const { client } = await start()
     const producer = await client.initProducer(null)
     const send = (baseSequence: number, count: number) =>
@@ -208,7 +208,7 @@ describe('B2: log and last stable offset', () => {
     expect((await client.produce('t', { ...other, baseSequence: 0 }, { partition: 1 })).errorCode).toBe('NONE')
   })
 
-  test('39, KAFKA-5494: each of the last five batches is answered with its first offset, the sixth is out of order', async () => {
+  test('B2.39 KAFKA-5494: each of the last five batches is answered with its first offset, the sixth is out of order', async () => {
     const { client } = await start()
     const producer = await client.initProducer(null)
     for (let sequence = 0; sequence < 6; sequence++) await client.produce('t', { ...producer, baseSequence: sequence })
@@ -223,7 +223,7 @@ describe('B2: log and last stable offset', () => {
     expect((await client.values('t')).length).toBe(6)
   })
 
-  test('46, Redpanda def3776: what follows a refused batch in the pipeline is refused with it', async () => {
+  test('B2.46 Redpanda def3776: what follows a refused batch in the pipeline is refused with it', async () => {
     const { client } = await start()
     const producer = await client.initProducer(null)
     await client.produce('t', { ...producer, baseSequence: 0 })
@@ -238,7 +238,7 @@ describe('B2: log and last stable offset', () => {
     expect(resent.map(({ baseOffset }) => baseOffset)).toEqual([1, 2, 3, 4])
   })
 
-  test('37, Redpanda 22670: an idempotent producer is not forgotten with the transactional ids', async () => {
+  test('B2.37 Redpanda 22670: an idempotent producer is not forgotten with the transactional ids', async () => {
     const { client } = await start({
       'transactional.id.expiration.ms': '1',
       'transaction.remove.expired.transaction.cleanup.interval.ms': '10',
@@ -263,7 +263,7 @@ describe('B2: log and last stable offset', () => {
     })
   })
 
-  test('49, Redpanda 7057: a producer id for each request leaves a table of bounded size', async () => {
+  test('B2.49 Redpanda 7057: a producer id for each request leaves a table of bounded size', async () => {
     const { client } = await start({ 'semel.max.producer.ids': '100' })
     const errors = new Set<string>()
     for (let id = 0; id < 300; id++) {
@@ -273,7 +273,7 @@ describe('B2: log and last stable offset', () => {
     expect((await client.produce('t', { values: ['plain'] })).errorCode).toBe('NONE')
   })
 
-  test('44, Redpanda 30003: a producer fenced by a marker alone stays fenced over a restart', async () => {
+  test('B2.44 Redpanda 30003: a producer fenced by a marker alone stays fenced over a restart', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'semel-regressions-'))
     onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
     let zombie: Producer

@@ -81,7 +81,7 @@ describe('transaction version 2', () => {
     for (const partition of [0, 1, 2]) expect(await client.values('t', 1, partition)).toEqual([`p${partition}`])
   })
 
-  test('KAFKA-18401: a commit with nothing sent is refused, the producer goes on', async () => {
+  test('C13 KAFKA-18401: a commit with nothing sent is refused, the producer goes on', async () => {
     const { client } = await start()
     const producer = await client.initProducer('id')
     expect((await client.endTxn('id', producer, true)).errorCode).toBe('INVALID_TXN_STATE')
@@ -89,7 +89,7 @@ describe('transaction version 2', () => {
     expect((await client.endTxn('id', producer, true)).errorCode).toBe('NONE')
   })
 
-  test('KAFKA-18464: an empty abort does not fence its producer', async () => {
+  test('C13 KAFKA-18464: an empty abort does not fence its producer', async () => {
     const { client } = await start()
     let producer: Producer = await client.initProducer('id')
     await client.produceIn('id', producer, 't', 0, 'x')
@@ -110,7 +110,7 @@ describe('transaction version 2', () => {
     expect((await client.endTxn('id', producer, false)).errorCode).toBe('INVALID_TXN_STATE')
   })
 
-  test('KAFKA-18575, 18654: the next transaction may begin the moment EndTxn is answered', async () => {
+  test('C13 KAFKA-18575, 18654: the next transaction may begin the moment EndTxn is answered', async () => {
     const { client } = await start()
     let producer: Producer = await client.initProducer('id')
     for (let round = 0; round < 50; round += 1) {
@@ -123,7 +123,7 @@ describe('transaction version 2', () => {
     expect(await client.values('t')).toEqual(kept.map((round) => `r${round}`))
   })
 
-  test('KAFKA-18042: a late batch of an old epoch is refused and does not touch the open transaction', async () => {
+  test('C13 KAFKA-18042: a late batch of an old epoch is refused and does not touch the open transaction', async () => {
     const { client } = await start()
     const first = await client.initProducer('id')
     await client.produceIn('id', first, 't', 0, 'x')
@@ -134,7 +134,7 @@ describe('transaction version 2', () => {
     expect(await client.values('t')).toEqual(['x', 'y'])
   })
 
-  test('KAFKA-17754: a late batch after the marker cannot begin or join a transaction', async () => {
+  test('B1.1 KAFKA-17754: a late batch after the marker cannot begin or join a transaction', async () => {
     const { client } = await start()
     const producer = await client.initProducer('id')
     await client.produceIn('id', producer, 't', 0, 'x')
@@ -143,13 +143,13 @@ describe('transaction version 2', () => {
     expect(await latest(client, 1)).toBe(await latest(client, 0))
   })
 
-  test('KAFKA-18202: a first sequence other than 0 is refused where nothing is known of the producer', async () => {
+  test('C13 KAFKA-18202: a first sequence other than 0 is refused where nothing is known of the producer', async () => {
     const { client } = await start()
     const producer = await client.initProducer('id')
     expect((await client.produceIn('id', producer, 't', 5, 'x')).errorCode).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
   })
 
-  test('KAFKA-19367: a fenced transaction raises the epoch once', async () => {
+  test('C13 KAFKA-19367: a fenced transaction raises the epoch once', async () => {
     const { client } = await start()
     const first = await client.initProducer('id')
     await client.produceIn('id', first, 't', 0, 'x')
@@ -194,7 +194,7 @@ describe('transaction version 1', () => {
     expect(await latest(client, 0)).toBe(0)
   })
 
-  test('KAFKA-14920: after a refused first batch a later one in flight is refused too', async () => {
+  test('B1.5 KAFKA-14920: after a refused first batch a later one in flight is refused too', async () => {
     const { client } = await start()
     const producer = await client.initProducer('id')
     expect((await client.produceIn('id', producer, 't', 0, 'a', { version: 11 })).errorCode).toBe(
@@ -263,7 +263,7 @@ describe('fencing and timeouts', () => {
     expect(await client.initProducer('id', { resume: first })).toEqual(second)
   })
 
-  test('KAFKA-6119: a producer that vanishes holds readers no longer than its timeout and one scan', async () => {
+  test('B1.14 KAFKA-6119: a producer that vanishes holds readers no longer than its timeout and one scan', async () => {
     const { client } = await start({ 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '50' })
     const producer = await client.initProducer('id', { timeoutMs: 200 })
     await client.produceIn('id', producer, 't', 0, 'lost')
@@ -449,7 +449,7 @@ describe('over a restart', () => {
     await expect.poll(() => client.values('t', 1)).toEqual(['done', 'open', 'more', 'next'])
   })
 
-  test('all five last batches of a producer are recognised', async () => {
+  test('B2.40 all five last batches of a producer are recognised', async () => {
     const dataDir = await directory()
     const batch = (baseSequence: number, producer: Producer) => ({
       values: [`${baseSequence}`],

@@ -110,7 +110,7 @@ describe('expiry', () => {
     expect(table.expire(NOW_MS + 100 * DAY_MS, DAY_MS)).toBe(0)
   })
 
-  test('KAFKA-16229: 100,000 producers are forgotten in one pass over them', () => {
+  test('B2.48 KAFKA-16229: 100,000 producers are forgotten in one pass over them', () => {
     // The fastest of three, as other programs share the machine. Quadratic work takes seconds.
     const passesMs = [0, 1, 2].map(() => {
       const table = tableOf(100_000)

@@ -29,7 +29,7 @@ async function goOn(scenario: Scenario, version: TransactionVersion, producer: P
 }
 
 test.each(VERSIONS)(
-  'B1 2 KIP-890: a batch that arrives after the marker of its transaction opens none, version %i',
+  'B1.2 KIP-890: a batch that arrives after the marker of its transaction opens none, version %i',
   async (version) => {
     await inScenario(async (scenario) => {
       const producer = start(scenario, version)
@@ -57,7 +57,7 @@ test.each(VERSIONS)(
 )
 
 test.each(VERSIONS)(
-  'B1 12 KAFKA-20785: a commit that comes when the coordinator has aborted is no success, version %i',
+  'B1.12 KAFKA-20785: a commit that comes when the coordinator has aborted is no success, version %i',
   async (version) => {
     await inScenario(async (scenario) => {
       const producer = start(scenario, version)
@@ -89,7 +89,7 @@ test.each(VERSIONS)(
 )
 
 test.each(VERSIONS)(
-  'B1 14 KAFKA-6119, 5231: whose transaction was aborted for its age does not go on in it, version %i',
+  'B1.14 KAFKA-6119, 5231: whose transaction was aborted for its age does not go on in it, version %i',
   async (version) => {
     await inScenario(async (scenario) => {
       const producer = start(scenario, version)

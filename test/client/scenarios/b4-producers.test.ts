@@ -107,7 +107,7 @@ async function judge(scenario: Scenario, values: readonly string[], results: rea
   return stored
 }
 
-describe.each(VERSIONS)('B1 1 KAFKA-17754, transaction version %i: a request that is late', (version) => {
+describe.each(VERSIONS)('B1.1 KAFKA-17754, transaction version %i: a request that is late', (version) => {
   test.each(['Produce', 'AddPartitionsToTxn', 'AddOffsetsToTxn', 'TxnOffsetCommit', 'EndTxn'])(
     '%s of one transaction changes nothing in the next',
     async (api) => {
@@ -146,7 +146,7 @@ describe.each(VERSIONS)('B1 1 KAFKA-17754, transaction version %i: a request tha
 })
 
 test.each(['AddPartitionsToTxn', 'AddOffsetsToTxn', 'TxnOffsetCommit', 'EndTxn'])(
-  'B1 1 KAFKA-17754: a late %s that comes between two transactions of version 1 opens none',
+  'B1.1 KAFKA-17754: a late %s that comes between two transactions of version 1 opens none',
   async (api) => {
     await inScenario(async (scenario) => {
       const producer = scenario.transactional(1)
@@ -171,7 +171,7 @@ test.each(['AddPartitionsToTxn', 'AddOffsetsToTxn', 'TxnOffsetCommit', 'EndTxn']
   },
 )
 
-test('B4 57 KAFKA-13574: NOT_LEADER may follow an applied write, which is then not repeated', async () => {
+test('B4.57 KAFKA-13574: NOT_LEADER may follow an applied write, which is then not repeated', async () => {
   await inScenario(async (scenario) => {
     const producer = await warm(scenario)
     scenario.meddler.on({ api: 'Produce', times: 3, action: deny('NOT_LEADER_OR_FOLLOWER') })
@@ -182,7 +182,7 @@ test('B4 57 KAFKA-13574: NOT_LEADER may follow an applied write, which is then n
   })
 })
 
-test.each(VERSIONS)('B4 57 KAFKA-13574: the same in a transaction of version %i', async (version) => {
+test.each(VERSIONS)('B4.57 KAFKA-13574: the same in a transaction of version %i', async (version) => {
   await inScenario(async (scenario) => {
     const producer = scenario.transactional(version, { batchSizeBytes: 0 })
     scenario.meddler.on({ api: 'Produce', times: 2, action: deny('NOT_LEADER_OR_FOLLOWER') })
@@ -201,7 +201,7 @@ test.each<[string, Action, Action]>([
   ['timed out after it was stored', deny('REQUEST_TIMED_OUT'), refuse('UNKNOWN_SERVER_ERROR')],
   ['timed out before it was stored', refuse('REQUEST_TIMED_OUT'), refuse('UNKNOWN_SERVER_ERROR')],
   ['timed out, the second stored all the same', deny('REQUEST_TIMED_OUT'), deny('UNKNOWN_SERVER_ERROR')],
-])('B4 58 KAFKA-14034: two in flight, the first %s, the second refused for good', async (_, first, second) => {
+])('B4.58 KAFKA-14034: two in flight, the first %s, the second refused for good', async (_, first, second) => {
   await inScenario(async (scenario) => {
     const producer = await warm(scenario)
     const values = ['first', 'second', 'third', 'fourth']
@@ -217,7 +217,7 @@ test.each<[string, Action, Action]>([
   })
 })
 
-test('B4 59 KAFKA-12152: after a new epoch for one partition, the sequences of idle ones begin anew too', async () => {
+test('B4.59 KAFKA-12152: after a new epoch for one partition, the sequences of idle ones begin anew too', async () => {
   await inScenario(async (scenario) => {
     const producer = await warm(scenario)
     scenario.meddler.on({ api: 'Produce', when: ofPartition(0), action: refuse('OUT_OF_ORDER_SEQUENCE_NUMBER') })
@@ -237,7 +237,7 @@ test('B4 59 KAFKA-12152: after a new epoch for one partition, the sequences of i
 })
 
 test.each(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'] as const)(
-  'B4 60 KAFKA-8483, 8484, 13794: %s with five in flight keeps the order',
+  'B4.60 KAFKA-8483, 8484, 13794: %s with five in flight keeps the order',
   async (code) => {
     for (let skip = 0; skip < 5; skip++) {
       await inScenario(async (scenario) => {
@@ -256,7 +256,7 @@ test.each(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODU
 )
 
 test.each(VERSIONS.flatMap((version) => [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => [version, seed] as const)))(
-  'B4 61 KAFKA-14830, 14831, 16217, 13412, 13782: answers late, lost or refused at every API, version %i, seed %i',
+  'B4.61 KAFKA-14830, 14831, 16217, 13412, 13782: answers late, lost or refused at every API, version %i, seed %i',
   async (version, seed) => {
     await inScenario(
       async (scenario) => {
@@ -313,7 +313,7 @@ test.each(VERSIONS.flatMap((version) => [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => [
 )
 
 test.each(VERSIONS)(
-  'B4 62 KAFKA-14053: a batch that lands after its transaction was aborted stays out of the log, version %i',
+  'B4.62 KAFKA-14053: a batch that lands after its transaction was aborted stays out of the log, version %i',
   async (version) => {
     await inScenario(async (scenario) => {
       const producer = scenario.transactional(version, { deliveryTimeoutMs: 1_500, requestTimeoutMs: 1_000 })
@@ -334,7 +334,7 @@ test.each(VERSIONS)(
   },
 )
 
-describe.each(VERSIONS)('B4 63 KAFKA-9274, version %i', (version) => {
+describe.each(VERSIONS)('B4.63 KAFKA-9274, version %i', (version) => {
   test('a commit whose answer is lost is asked again, and counts once', async () => {
     await inScenario(async (scenario) => {
       const producer = scenario.transactional(version)
@@ -371,7 +371,7 @@ describe.each(VERSIONS)('B4 63 KAFKA-9274, version %i', (version) => {
 })
 
 test.each(VERSIONS)(
-  'B4 64 KAFKA-5340: a batch that must be split stays in its transaction, version %i',
+  'B4.64 KAFKA-5340: a batch that must be split stays in its transaction, version %i',
   async (version) => {
     await inScenario(async (scenario) => {
       await scenario.admin.createTopic('small', 1, { 'max.message.bytes': '2000' })
@@ -397,7 +397,7 @@ test.each(VERSIONS)(
   },
 )
 
-test('B4 65 librdkafka 1.9.0: a topic that vanishes from the metadata and comes back loses nothing', async () => {
+test('B4.65 librdkafka 1.9.0: a topic that vanishes from the metadata and comes back loses nothing', async () => {
   await inScenario(
     async (scenario) => {
       const producer = await warm(scenario)
@@ -432,7 +432,7 @@ test('B4 65 librdkafka 1.9.0: a topic that vanishes from the metadata and comes 
 })
 
 test.each(VERSIONS)(
-  'B4 66 librdkafka #3575: OUT_OF_ORDER inside a transaction loses all of it or nothing, version %i',
+  'B4.66 librdkafka #3575: OUT_OF_ORDER inside a transaction loses all of it or nothing, version %i',
   async (version) => {
     await inScenario(async (scenario) => {
       const producer = scenario.transactional(version, { batchSizeBytes: 0 })
@@ -454,7 +454,7 @@ test.each(VERSIONS)(
 )
 
 test.each(VERSIONS)(
-  'B4 67 librdkafka 1.5.2, franz-go 1.21: a transaction is not committed without a record that timed out, version %i',
+  'B4.67 librdkafka 1.5.2, franz-go 1.21: a transaction is not committed without a record that timed out, version %i',
   async (version) => {
     await inScenario(async (scenario) => {
       const producer = scenario.transactional(version, { deliveryTimeoutMs: 1_500, requestTimeoutMs: 1_000 })
@@ -482,7 +482,7 @@ test.each<[string, Action]>([
   ['the connection is lost after it was stored', { do: 'cut after' }],
   ['the connection is lost before', { do: 'cut before' }],
   ['the leader says that it is none', deny('NOT_LEADER_OR_FOLLOWER')],
-])('B4 68 librdkafka #4438, #4736, #4953, #4972: a repetition is byte-identical when %s', async (_, action) => {
+])('B4.68 librdkafka #4438, #4736, #4953, #4972: a repetition is byte-identical when %s', async (_, action) => {
   await inScenario(async (scenario) => {
     const producer = await warm(scenario)
     const rule = scenario.meddler.on({ api: 'Produce', action })
@@ -497,7 +497,7 @@ test.each<[string, Action]>([
   })
 })
 
-test('B4 69 franz-go #1217: a time-out that was stored does not swallow what is sent next', async () => {
+test('B4.69 franz-go #1217: a time-out that was stored does not swallow what is sent next', async () => {
   await inScenario(async (scenario) => {
     const producer = await warm(scenario, { deliveryTimeoutMs: 1_000, requestTimeoutMs: 1_000 })
     const denied = scenario.meddler.on({
@@ -516,7 +516,7 @@ test('B4 69 franz-go #1217: a time-out that was stored does not swallow what is 
   })
 })
 
-describe.each(VERSIONS)('B4 70 franz-go, version %i', (version) => {
+describe.each(VERSIONS)('B4.70 franz-go, version %i', (version) => {
   test('what is sent while a commit is under way is refused, and gets into neither transaction', async () => {
     await inScenario(async (scenario) => {
       const producer = scenario.transactional(version)
@@ -592,7 +592,7 @@ describe.each(VERSIONS)('B4 70 franz-go, version %i', (version) => {
   })
 })
 
-describe('B4 71 kafkajs #1050, #1172, #1388, #299', () => {
+describe('B4.71 kafkajs #1050, #1172, #1388, #299', () => {
   test('concurrent sends get sequences of their own, also when answers are lost', async () => {
     await inScenario(async (scenario) => {
       const producer = await warm(scenario)

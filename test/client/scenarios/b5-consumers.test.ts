@@ -71,7 +71,7 @@ async function compare(
 
 const ONE_BATCH = { fetchMaxPartitionBytes: 1, fetchMaxBytes: 1 } as const
 
-describe('B5 72 @platformatic/kafka 1.35.0, kafkajs 2.2.4', () => {
+describe('B5.72 @platformatic/kafka 1.35.0, kafkajs 2.2.4', () => {
   test('two aborted transactions of one producer in one response', async () => {
     await inScenario(async (scenario) => {
       const writer = await Writer.start(scenario, 'x')
@@ -176,7 +176,7 @@ describe('B5 72 @platformatic/kafka 1.35.0, kafkajs 2.2.4', () => {
   })
 })
 
-describe('B5 73 librdkafka #3020, 1.7.0', () => {
+describe('B5.73 librdkafka #3020, 1.7.0', () => {
   test.each(['gzip', 'snappy', 'lz4', 'zstd'] as const)(
     'aborted records are left out when compressed with %s',
     async (compression) => {
@@ -232,7 +232,7 @@ function meddleWithLists({ meddler }: Scenario, change: (list: Message[]) => Mes
   })
 }
 
-describe('B5 74 franz-go 1.21, E.3 28', () => {
+describe('B5.74 franz-go 1.21, E.3 28', () => {
   test.each<[string, (list: Message[]) => Message[]]>([
     ['upside down', (list) => list.toReversed()],
     ['twice', (list) => [...list, ...list]],
@@ -276,7 +276,7 @@ describe('B5 74 franz-go 1.21, E.3 28', () => {
   })
 })
 
-test('B5 75 brod #659, kafka-go #1332, KoP #1283: a commit before an abort in one response', async () => {
+test('B5.75 brod #659, kafka-go #1332, KoP #1283: a commit before an abort in one response', async () => {
   await inScenario(async (scenario) => {
     const [x, y] = [await Writer.start(scenario, 'x'), await Writer.start(scenario, 'y')]
     await x.write('x')
@@ -290,7 +290,7 @@ test('B5 75 brod #659, kafka-go #1332, KoP #1283: a commit before an abort in on
   })
 })
 
-describe('B5 76 KAFKA-12980, Pinot #12318', () => {
+describe('B5.76 KAFKA-12980, Pinot #12318', () => {
   test('an aborted transaction of many fetches is passed, and the caller gets on', async () => {
     await inScenario(async (scenario) => {
       const writer = await Writer.start(scenario, 'x')
@@ -324,7 +324,7 @@ describe('B5 76 KAFKA-12980, Pinot #12318', () => {
 })
 
 test.each([1, 2] as const)(
-  'B3 54 KAFKA-16194, 16285: the membership is known when the first records after a rebalance are handed out, version %i',
+  'B3.54 KAFKA-16194, 16285: the membership is known when the first records after a rebalance are handed out, version %i',
   async (version: TransactionVersion) => {
     await inScenario(async (scenario) => {
       const { kafka, sleep } = scenario
@@ -357,7 +357,7 @@ test.each([1, 2] as const)(
 )
 
 test.each([1, 2] as const)(
-  'B3 55 Redpanda 9571: offsets of a commit whose answer was lost are there for whoever reads them next, version %i',
+  'B3.55 Redpanda 9571: offsets of a commit whose answer was lost are there for whoever reads them next, version %i',
   async (version: TransactionVersion) => {
     await inScenario(async (scenario) => {
       await scenario.admin.produce('t', { values: ['a', 'b', 'c'] })
@@ -373,7 +373,7 @@ test.each([1, 2] as const)(
   },
 )
 
-test('B3 55: while the commit is not decided, the offsets are waited for and not guessed', async () => {
+test('B3.55: while the commit is not decided, the offsets are waited for and not guessed', async () => {
   await inScenario(async (scenario) => {
     await scenario.admin.produce('t', { values: ['a', 'b', 'c'] })
     const producer = scenario.transactional(2)
@@ -388,7 +388,7 @@ test('B3 55: while the commit is not decided, the offsets are waited for and not
 })
 
 test.each([1, 2] as const)(
-  'B3 56 KAFKA-6607: a committed position lies behind the markers at the end, version %i',
+  'B3.56 KAFKA-6607: a committed position lies behind the markers at the end, version %i',
   async (version: TransactionVersion) => {
     await inScenario(async (scenario) => {
       const producer = scenario.transactional(version)
