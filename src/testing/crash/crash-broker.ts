@@ -7,6 +7,7 @@ import type { SimDisk } from '../sim-disk.ts'
 import { SimEvents } from '../sim-events.ts'
 import { SimNetwork } from '../sim-network.ts'
 import { SimRandom } from '../sim-random.ts'
+import { WireClient } from '../wire-client.ts'
 import type { Fact } from './facts.ts'
 import { Participant } from './participant.ts'
 
@@ -56,6 +57,12 @@ export class CrashBroker {
     const runtime: Runtime = { clock, network, random, logger, fileSystem: disk, events: new SimEvents() }
     const options = { runtime, port: 0, dataDir: DATA_DIRECTORY, properties: { ...PROPERTIES, ...properties } }
     return new CrashBroker(await Broker.start(options), world)
+  }
+
+  /** A connection without a client around it. */
+  async connectWire(): Promise<WireClient> {
+    const { host, port } = this.broker
+    return await WireClient.connect(this.#world.network, { host, port })
   }
 
   async connect(facts: Fact[]): Promise<Participant> {

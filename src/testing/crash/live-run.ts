@@ -4,6 +4,7 @@ import { CrashBroker } from './crash-broker.ts'
 import type { World } from './crash-broker.ts'
 import type { Fact } from './facts.ts'
 import type { Participant } from './participant.ts'
+import { watch } from './watcher.ts'
 
 /** What a workload acts on. */
 export interface Stage {
@@ -30,6 +31,7 @@ export class LiveRun {
   disk: SimDisk
   readonly facts: Fact[] = []
   #broker: CrashBroker | undefined
+  #watchProblem: Error | undefined
 
   constructor(workload: CrashWorkload, world: World, disk: SimDisk) {
     this.#workload = workload
@@ -59,6 +61,7 @@ export class LiveRun {
     }
     await this.#workload.run(stage)
     await this.#broker?.broker.close()
+    if (this.#watchProblem !== undefined) throw this.#watchProblem
   }
 
   async close(): Promise<void> {
@@ -67,6 +70,13 @@ export class LiveRun {
 
   async #start(): Promise<Participant> {
     this.#broker = await CrashBroker.start(this.#world, this.disk, this.#workload.properties)
-    return await this.#broker.connect(this.facts)
+    const participant = await this.#broker.connect(this.facts)
+    for (const isolationLevel of [0, 1] as const) {
+      const wire = await this.#broker.connectWire()
+      watch(wire, participant, isolationLevel).catch((error: unknown) => {
+        this.#watchProblem ??= error instanceof Error ? error : new Error(String(error))
+      })
+    }
+    return participant
   }
 }

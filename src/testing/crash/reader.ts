@@ -62,8 +62,10 @@ export async function readAll(
         read.lastStableOffset = partition.lastStableOffset
         const skipped = aborted.get(name) ?? new Set()
         aborted.set(name, skipped)
-        const offset = take(read, skipped, partition, next.get(name)?.offset ?? 0)
-        if (offset !== undefined) again.set(name, { place, offset })
+        const offset = next.get(name)?.offset ?? 0
+        const { records, nextOffset } = takeRecords(skipped, partition, offset)
+        for (const [at, value] of records) read.records.set(at, value)
+        if (nextOffset > offset) again.set(name, { place, offset: nextOffset })
       }
     }
     next = again
@@ -76,31 +78,38 @@ interface FetchedPartition {
   readonly abortedTransactions: readonly { readonly producerId: number; readonly firstOffset: number }[] | null
 }
 
-/** @returns where to go on, `undefined` at the end */
-function take(read: ReadPlace, aborted: Set<number>, fetched: FetchedPartition, from: number): number | undefined {
-  const bytes = fetched.records ?? new Uint8Array(0)
-  if (bytes.length === 0) return undefined
+/**
+ * What an application is handed of one answer: markers and, with read_committed, aborted transactions are left out.
+ * @param aborted  of whom records are left out, over all answers for the partition
+ */
+export function takeRecords(
+  aborted: Set<number>,
+  fetched: FetchedPartition,
+  from: number,
+): { readonly records: (readonly [offset: number, value: string])[]; readonly nextOffset: number } {
+  const records: [number, string][] = []
   const open = (fetched.abortedTransactions ?? []).toSorted((a, b) => a.firstOffset - b.firstOffset)
-  let next = from
-  for (const { header, bytes: batch } of batches(bytes)) {
+  let nextOffset = from
+  for (const { header, bytes } of batches(fetched.records ?? new Uint8Array(0))) {
     while (open[0] !== undefined && open[0].firstOffset <= header.lastOffset) {
       aborted.add(open[0].producerId)
       open.shift()
     }
-    next = header.lastOffset + 1
+    nextOffset = header.lastOffset + 1
     if (header.isControl) {
       aborted.delete(header.producerId)
       continue
     }
     if (header.isTransactional && aborted.has(header.producerId)) continue
-    for (const { offset, value } of readRecords(batch, { maxDecompressedBytes: DECOMPRESSED_BYTES_MAX })) {
-      if (offset >= from) read.records.set(offset, value === null ? '' : Buffer.from(value).toString())
+    for (const { offset, value } of readRecords(bytes, { maxDecompressedBytes: DECOMPRESSED_BYTES_MAX })) {
+      if (offset >= from) records.push([offset, value === null ? '' : Buffer.from(value).toString()])
     }
   }
-  return next
+  return { records, nextOffset }
 }
 
-async function startOf(wire: WireClient, { topic, partition }: Place): Promise<number> {
+/** The log start offset. */
+export async function startOf(wire: WireClient, { topic, partition }: Place): Promise<number> {
   const partitions = [{ partitionIndex: partition, timestamp: EARLIEST }]
   const draft = { replicaId: -1, isolationLevel: 0, topics: [{ name: topic, partitions }] }
   const { topics } = await wire.request(listOffsets, 6, draft)
