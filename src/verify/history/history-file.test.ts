@@ -252,6 +252,28 @@ test('a stream never writes over a history, and tells when it could not write', 
   await expect(stream.drained()).rejects.toThrow('disk full')
 })
 
+test('a stream that is handed more than it can write says so, and is up again once it has written', async () => {
+  const gate = Promise.withResolvers<void>()
+  class SlowFileSystem extends MemoryFileSystem {
+    override async open(path: string, mode: 'read' | 'write' | 'create') {
+      const file = await super.open(path, mode)
+      const write = file.write.bind(file)
+      file.write = (chunks, position) => gate.promise.then(() => write(chunks, position))
+      return file
+    }
+  }
+  const fileSystem = new SlowFileSystem()
+  const stream = await HistoryFileStream.open(fileSystem, '/h', INFO, { waitingBytesMax: 300_000 })
+  let rows = 0
+  for (; !stream.isBehind; rows += 1) stream.record('phase', { phase: 'running', at: rows })
+  expect(rows * 12).toBeGreaterThan(290_000)
+  gate.resolve()
+  await stream.drained()
+  expect(stream.isBehind).toBe(false)
+  await stream.close()
+  expect((await readHistory(fileSystem, ['/h'])).tables.phase.length).toBe(rows)
+})
+
 test('a file of format 1 still opens', async () => {
   const history = await readHistory(nodeFileSystem(), [FIXTURE])
   expect(history.info.run).toBe('fixture')

@@ -50,10 +50,11 @@ export class HistoryFileWriter implements HistorySink {
 }
 
 /** Bytes that are handed over and not written yet, beyond which whoever writes should wait. */
-const WAITING_BYTES_MAX = 16 * 1024 * 1024
+const WAITING_BYTES_DEFAULT = 16 * 1024 * 1024
 
 export class HistoryFileStream implements HistorySink {
   readonly #file: File
+  readonly #waitingBytesMax: number
   readonly #gathered = new HistoryTables()
   readonly #encoder = new BlockEncoder()
   #rows = 0
@@ -62,20 +63,26 @@ export class HistoryFileStream implements HistorySink {
   #written: Promise<void> = Promise.resolve()
   #failure: { readonly error: unknown } | undefined
 
-  private constructor(file: File, info: HistoryInfo) {
+  private constructor(file: File, info: HistoryInfo, waitingBytesMax: number) {
     this.#file = file
+    this.#waitingBytesMax = waitingBytesMax
     this.#write([encodeFileHeader(info)])
   }
 
   /** @throws Error when there is a file of that name already: a history is never written over */
-  static async open(fileSystem: FileSystem, path: string, info: HistoryInfo): Promise<HistoryFileStream> {
+  static async open(
+    fileSystem: FileSystem,
+    path: string,
+    info: HistoryInfo,
+    { waitingBytesMax = WAITING_BYTES_DEFAULT }: { readonly waitingBytesMax?: number } = {},
+  ): Promise<HistoryFileStream> {
     if ((await fileSystem.stat(path)) !== undefined) throw new Error(`${path} exists`)
-    return new HistoryFileStream(await fileSystem.open(path, 'create'), info)
+    return new HistoryFileStream(await fileSystem.open(path, 'create'), info, waitingBytesMax)
   }
 
   /** More is waiting than should be: go on after `drained`. */
   get isBehind(): boolean {
-    return this.#waitingBytes > WAITING_BYTES_MAX
+    return this.#waitingBytes > this.#waitingBytesMax
   }
 
   record<T extends TableName>(table: T, row: Row<T>): void {
