@@ -16,6 +16,8 @@ process.on('unhandledRejection', (reason) => {
   rejected.push(`nobody handled: ${reason instanceof Error ? reason.stack : String(reason)}`)
 })
 
+// Without a parent there is nobody to tell.
+process.on('disconnect', () => process.exit())
 process.on('message', (seed: number) => {
   void (async () => {
     const outcome = await judgeSeed(seed, { workload, runs, rejections: () => rejected.splice(0) })
