@@ -95,7 +95,7 @@ describe('a run in which clients crash, pause and lose their connections', () =>
     ['bank', bank],
     ['copier', copier],
   ])('%s comes to its end, and those who died had successors', { timeout: TIMEOUT_MS }, async (_, workload) => {
-    const run = await runOnMemory(workload, { durationMs: 4_000, faults: 'clients', seed: 7 })
+    const run = await runOnMemory(workload, { durationMs: 4_000, rate: 15, faults: 'clients', seed: 7 })
     expect(stuck(run)).toEqual([])
     const crashes = count(run, 'fault', { kind: 'client crash' })
     expect(crashes).toBeGreaterThan(2)

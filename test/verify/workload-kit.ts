@@ -1,7 +1,6 @@
-/** Runs a workload for a moment on a broker in memory, and counts what its history says. */
-import type { Runtime } from '../../src/base/runtime.ts'
+/** Runs a workload for a moment of virtual time on a broker in memory, and counts what its history says. */
 import { Broker } from '../../src/broker/broker.ts'
-import { nodeRuntime } from '../../src/runtime/node-runtime.ts'
+import { simRuntime } from '../../src/testing/sim-runtime.ts'
 import { type Column, HistoryTables, type Tables } from '../../src/verify/history/columns.ts'
 import { OUTCOMES, type TableName } from '../../src/verify/history/tables.ts'
 import { LocalStage } from '../../src/verify/run/local-stage.ts'
@@ -13,7 +12,6 @@ export interface TestRun {
   readonly history: HistoryTables
   readonly tables: Tables
   readonly plan: WorkloadPlan
-  readonly elapsedMs: number
 }
 
 export interface TestRunOptions {
@@ -26,18 +24,13 @@ export interface TestRunOptions {
 
 const TIMEOUTS = { transactionMs: 1_500, sessionMs: 1_500, requestMs: 2_000, deliveryMs: 5_000 }
 
-/** Loud where the client warns: what is expected here is quiet. */
-function quietRuntime(): Runtime {
-  const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-  return nodeRuntime({ logger: quiet })
-}
-
 export async function runOnMemory(workload: Workload, options: TestRunOptions = {}): Promise<TestRun> {
-  const { durationMs = 1_500, rate = 100, abortShare = 0.2, faults = 'none', seed = 1 } = options
-  const runtime = quietRuntime()
-  const broker = await Broker.start({
-    memory: true,
-    port: 0,
+  const { durationMs = 1_500, rate = 40, abortShare = 0.2, faults = 'none', seed = 1 } = options
+  const runtime = simRuntime(seed, { networkLatencyMs: { min: 0, max: 2 } })
+  const { clock } = runtime
+  const starting = Broker.start({
+    dataDir: '/data',
+    port: 9092,
     runtime,
     properties: {
       'group.initial.rebalance.delay.ms': '0',
@@ -45,6 +38,7 @@ export async function runOnMemory(workload: Workload, options: TestRunOptions = 
       'transaction.abort.timed.out.transaction.cleanup.interval.ms': '200',
     },
   })
+  const broker = await clock.runUntil(starting)
   try {
     const history = new HistoryTables()
     const stage = new LocalStage({
@@ -66,11 +60,11 @@ export async function runOnMemory(workload: Workload, options: TestRunOptions = 
       replicationFactor: 1,
       timeouts: TIMEOUTS,
     })
-    const startedMs = stage.nowMs()
-    await runWorkload({ run, plan, stage, control: stage.controlWorker(), durationMs, timeouts: TIMEOUTS })
-    return { history, tables: history.tables, plan, elapsedMs: stage.nowMs() - startedMs }
+    const control = stage.controlWorker()
+    await clock.runUntil(runWorkload({ run, plan, stage, control, durationMs, timeouts: TIMEOUTS }))
+    return { history, tables: history.tables, plan }
   } finally {
-    await broker.close()
+    await clock.runUntil(broker.close())
   }
 }
 

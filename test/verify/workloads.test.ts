@@ -1,4 +1,4 @@
-/** Each workload beside a real broker, for a moment: its history has what it should have, and every process that ended was done. */
+/** Each workload beside the broker, for a moment of virtual time: its history has what it should have, and every process that ended was done. */
 import { describe, expect, test } from 'vitest'
 import { abortPosition } from '../../src/verify/workloads/abort-position.ts'
 import { bank } from '../../src/verify/workloads/bank.ts'
