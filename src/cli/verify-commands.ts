@@ -39,6 +39,14 @@ export function addVerifyCommands(program: Command): void {
       process.exitCode = await (await load()).verifyCheck(paths, flags)
     })
   verify
+    .command('report')
+    .description('make one page of HTML of a history: verdict, findings, timeline; exit code 3 when something is wrong')
+    .argument('<history...>')
+    .option('-o, --out <file>', 'where to; beside the history unless given')
+    .action(async (paths: string[], flags) => {
+      process.exitCode = await (await import('./commands/verify-report.ts')).verifyReport(paths, flags)
+    })
+  verify
     .command('workloads')
     .description('the workloads there are')
     .addOption(format().default('text'))

@@ -43,7 +43,7 @@ export interface VerifyRunFlags {
   readonly format: 'text' | 'json'
 }
 
-const EXIT_ANOMALIES = 3
+export const EXIT_ANOMALIES = 3
 const SEED_MAX = 0xffff_ffff
 const RATE_MAX = 100_000
 const DURATION_MAX_MS = 86_400_000
@@ -159,7 +159,8 @@ export async function verifyCheck(
   }
 }
 
-function whyUnreadable(error: unknown): string {
+/** Why files are no history. Throws what no file explains. */
+export function whyUnreadable(error: unknown): string {
   if (error instanceof HistoryFileError)
     return `${error.message}; give it the files of one run, as 'semel verify run --out FILE' writes them`
   const { code, path, message } = error as NodeJS.ErrnoException

@@ -20,7 +20,11 @@ export function overviewSection(facts: RunFacts, verdict: Verdict, command: stri
     ['Length', length < 600_000 ? `${(length / 1_000).toFixed(1)} s` : `${(length / 60_000).toFixed(1)} min`],
   ]
   const figures: readonly (readonly [string, number, string])[] = [
-    ['values sent', counts.sent, `${counts.acknowledged} acknowledged outside transactions`],
+    [
+      'values sent',
+      counts.sent,
+      counts.acknowledged === 0 ? '' : `${counts.acknowledged} acknowledged outside transactions`,
+    ],
     ['in the log', counts.inLog, 'at rest'],
     ['values read', counts.read, 'by read_committed readers'],
     ['transactions', counts.transactions, transactionsText(verdict)],

@@ -185,7 +185,12 @@ footer { text-align: center; color: var(--soft); font-size: 13px; padding: 0 24p
   :root { color-scheme: light; ${LIGHT} --ground: #ffffff; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   nav, .tools button, .jump, .needs-script, #cursor, #tip, #band, .overview { display: none !important; }
-  body { font-size: 11pt; }
+  body { font-size: 9.5pt; }
+  table { font-size: 8.5pt; }
+  td, th { padding-top: 1px; padding-bottom: 1px; }
+  details.table:not([open]), #tables:not(:has(details[open])) { display: none; }
+  #time { break-before: page; }
+  h2 { margin-top: 12px; }
   main { max-width: none; padding: 0; }
   #axis { position: static; }
   header, .lane, tr { break-inside: avoid; }

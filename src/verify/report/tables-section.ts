@@ -1,4 +1,5 @@
 /** The timeline in words, for those who cannot see it or want to search: phases, faults, processes, transactional ids, transactions. */
+import { compareNames } from './compare-names.ts'
 import { type Html, html } from './html.ts'
 import type { RunFacts } from './run-facts.ts'
 import {
@@ -121,7 +122,7 @@ function idTable(transactions: readonly TransactionFacts[]): Html | undefined {
     summary.longestMs = Math.max(summary.longestMs, endedAt - begunAt)
   }
   const rows = [...byId]
-    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .sort(([one], [other]) => compareNames(one, other))
     .map(([id, { counts, values, longestMs }]) => [
       id,
       ...TRANSACTION_OUTCOMES.map((outcome) => counts[outcome]),
@@ -172,7 +173,7 @@ function partitionTable(lanes: readonly PartitionLane[]): Html | undefined {
     const when = at === undefined || lagMax === 0 ? '' : `${(at / TICKS_PER_MS / 1_000).toFixed(4)} s`
     return [label, offsetMax, lagMax, when]
   })
-  const columns = [text('Partition'), number('Highest offset'), number('Most unstable'), number('At')]
+  const columns = [text('Partition'), number('Highest offset'), number('Most blocked'), number('At')]
   return tableDetails('table-partitions', 'Partitions', columns, rows)
 }
 

@@ -1,4 +1,5 @@
 /** Makes the timeline of a run: which lanes there are, in which order, and what is left out of it. */
+import { compareNames } from '../compare-names.ts'
 import type { PlacedExample } from '../finding-places.ts'
 import type { RunFacts } from '../run-facts.ts'
 import type { TransactionFacts } from '../transactions.ts'
@@ -104,7 +105,7 @@ function transactionGroup(
   const odd = (ofId: readonly TransactionFacts[]): number =>
     ofId.filter(({ outcome }) => outcome !== 'committed' && outcome !== 'aborted').length
   const chosen = [...byId].sort(([, one], [, other]) => odd(other) - odd(one)).slice(0, LANES_MAX)
-  chosen.sort(([one], [other]) => (one < other ? -1 : 1))
+  chosen.sort(([one], [other]) => compareNames(one, other))
   const hint = 'By transactional id, as their clients saw them: begun, asked to end, told what became of it.'
   const hidden = byId.size - chosen.length
   return {
@@ -129,7 +130,7 @@ function partitionGroup(facts: RunFacts, scale: TimeScale): LaneGroup | undefine
   const byLag = lanes.toSorted((one, other) => other.lagMax - one.lagMax).slice(0, LANES_MAX)
   const shown = lanes.filter((lane) => byLag.includes(lane))
   const hint =
-    'Above, high watermark and last stable offset; below, how far they are apart: what open transactions hold up.'
+    'Above, high watermark and last stable offset; below, how far they are apart: what open transactions block.'
   const hidden = lanes.length - shown.length
   return {
     name: 'partitions',

@@ -1,4 +1,5 @@
 /** Faults on the timeline: a lane for each kind. */
+import { compareNames } from '../compare-names.ts'
 import type { RunFacts } from '../run-facts.ts'
 import { packRows } from './pack-rows.ts'
 import type { TimeScale } from './page/time-scale.ts'
@@ -33,7 +34,7 @@ export function faultLanes(facts: RunFacts, scale: TimeScale): FaultLane[] {
     kinds.set(kind, ofKind)
   }
   return [...kinds]
-    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .sort(([one], [other]) => compareNames(one, other))
     .map(([kind, faults]) => lane(kind, faults, facts, scale))
 }
 

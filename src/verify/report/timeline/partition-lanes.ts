@@ -2,6 +2,7 @@
 import { NONE } from '../../history/tables.ts'
 import type { RunFacts } from '../run-facts.ts'
 import type { TimeScale } from './page/time-scale.ts'
+import { compareNames } from '../compare-names.ts'
 import { thinSteps } from './thin-out.ts'
 import type { PartitionLane, Steps } from './timeline.ts'
 
@@ -30,7 +31,7 @@ export function partitionLanes(facts: RunFacts, scale: TimeScale): PartitionLane
     return {
       kind: 'partition',
       label: facts.partitionName(partition),
-      detail: `to ${offsetMax}, ${lagMax === 0 ? 'all stable' : `at most ${lagMax} unstable`}`,
+      detail: `to ${offsetMax}, ${lagMax === 0 ? 'none blocked' : `at most ${lagMax} blocked`}`,
       highWatermark: thin(highWatermark),
       lastStableOffset: thin(lastStableOffset),
       lag: thin(lag),
@@ -38,7 +39,7 @@ export function partitionLanes(facts: RunFacts, scale: TimeScale): PartitionLane
       lagMax,
     }
   })
-  return lanes.sort((one, other) => (one.label < other.label ? -1 : 1))
+  return lanes.sort((one, other) => compareNames(one.label, other.label))
 }
 
 function collectMarks(facts: RunFacts): Map<number, Marks> {

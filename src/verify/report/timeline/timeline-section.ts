@@ -130,7 +130,7 @@ const LEGENDS = {
     `<ul class="legend">${[
       key('<path class="high-watermark" d="M2 8H24"/>', 'high watermark'),
       key('<path class="last-stable-offset" d="M2 8H24"/>', 'last stable offset'),
-      key('<path class="lag" d="M2 14V6h8v4h6v-8h8v12z"/>', 'between the two'),
+      key('<path class="lag" d="M2 14V6h8v4h6v-8h8v12z"/>', 'blocked, between the two'),
     ].join('')}</ul>`,
   ),
 } as const

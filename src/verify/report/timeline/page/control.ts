@@ -62,8 +62,9 @@ export function timelineControl(page: Page, timeline: Timeline, scale: TimeScale
     windowBar.setAttribute('x', String((view.from / spanTicks) * 1_000))
     windowBar.setAttribute('width', String(Math.max(2, (length / spanTicks) * 1_000)))
     root.dataset['zoomed'] = isWhole ? 'no' : 'yes'
-    if (focused !== undefined) markAt(focused.lane, focused.row)?.focus({ preventScroll: true })
-    else showMark(undefined)
+    if (focused === undefined) showMark(undefined)
+    // What has left the view must not take the focus with it, or the keyboard would act on nothing.
+    else (markAt(focused.lane, focused.row) ?? root).focus({ preventScroll: true })
   }
 
   function laneOf(mark: PageElement): number {
@@ -76,8 +77,16 @@ export function timelineControl(page: Page, timeline: Timeline, scale: TimeScale
     return mark === null ? undefined : { lane: laneOf(mark), row: Number(mark.dataset['row']) }
   }
 
-  function markAt(lane: number, row: number): PageElement | null | undefined {
-    return tracks[lane]?.querySelector(`.mark[data-row="${row}"]`)
+  /** The mark that begins with this row of the lane, or into which it was drawn. */
+  function markAt(lane: number, row: number): PageElement | undefined {
+    let found: PageElement | undefined
+    for (const mark of tracks[lane]?.querySelectorAll('.mark') ?? []) {
+      const begins = Number(mark.dataset['row'])
+      if (begins === row) return mark
+      const isInside = begins < row && Number(mark.dataset['count']) > row - begins
+      if (isInside) found = mark
+    }
+    return found
   }
 
   /** Its words, and the time it takes across all lanes. */
@@ -185,7 +194,11 @@ export function timelineControl(page: Page, timeline: Timeline, scale: TimeScale
   }
 
   function zoomBy(factor: number): void {
-    show(scale.zoomed(view, factor, (view.from + view.to) / 2, spanTicks))
+    const active = document.activeElement
+    const mark = active !== null && root.contains(active) ? active.closest('.mark') : null
+    const [from, to] = mark === null ? [view.from, view.to] : [Number(mark.dataset['from']), Number(mark.dataset['to'])]
+    const middle = (Math.max(from, view.from) + Math.min(to, view.to)) / 2
+    show(scale.zoomed(view, factor, middle, spanTicks))
   }
 
   function panBy(share: number): void {
@@ -250,6 +263,12 @@ export function timelineControl(page: Page, timeline: Timeline, scale: TimeScale
     page.requestAnimationFrame(() => markAt(0, Number(row))?.focus({ preventScroll: true }))
   }
 
+  /** A link to an example shows it, also when it was folded. */
+  function unfold(): void {
+    const target = document.getElementById(page.location.hash.slice(1))
+    if (target?.open === false) target.open = true
+  }
+
   root.addEventListener('wheel', onWheel, { passive: false })
   root.addEventListener('pointerdown', onPointerDown)
   root.addEventListener('pointermove', onPointerMove)
@@ -274,13 +293,16 @@ export function timelineControl(page: Page, timeline: Timeline, scale: TimeScale
     element(id).addEventListener('click', act)
   }
   for (const link of document.querySelectorAll('a[data-mark]')) link.addEventListener('click', () => goTo(link))
+  page.addEventListener('hashchange', unfold)
   page.addEventListener('resize', () => fit())
   page.addEventListener('beforeprint', () => {
-    for (const details of document.querySelectorAll('details')) details.open = true
+    // Examples belong to what is found; the long tables are printed when the reader has opened them.
+    for (const details of document.querySelectorAll('article details')) details.open = true
     view = { ...view, width: PRINT_WIDTH }
     drawAll()
   })
   page.addEventListener('afterprint', () => fit())
   document.documentElement.dataset['script'] = 'on'
+  unfold()
   fit()
 }

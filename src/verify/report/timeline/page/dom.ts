@@ -51,6 +51,7 @@ export interface Page {
     querySelectorAll(selector: string): Iterable<PageElement>
   }
   readonly innerWidth: number
+  readonly location: { readonly hash: string }
   addEventListener(type: string, listener: () => void): void
   requestAnimationFrame(draw: () => void): number
 }

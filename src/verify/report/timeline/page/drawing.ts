@@ -286,7 +286,7 @@ export function laneDrawing(scale: TimeScale) {
       return [
         high === undefined ? '' : `high watermark ${high}`,
         stable === undefined ? '' : `last stable offset ${stable}`,
-        `${valueAt(lane.lag, at) ?? 0} unstable`,
+        `${valueAt(lane.lag, at) ?? 0} blocked`,
       ]
         .filter((text) => text !== '')
         .join(', ')
