@@ -7,7 +7,9 @@ export function mutantPlugins(): Plugin[] {
   if (defect === undefined) return []
   return [
     {
-      name: 'semel-mutant',
+      // Vitest keeps transformed modules on disk, by the names of the plugins among other things: one name would give the next
+      // defect the modules of the last one.
+      name: `semel-mutant ${defect.name}`,
       enforce: 'pre',
       transform(text, id) {
         return changedText(defect, id.split('?')[0] as string, text) ?? null
