@@ -10,6 +10,8 @@ import type { Net } from './nets.ts'
 /** Of its output; what it found stands at the end. */
 const OUTPUT_CHARS_MAX = 200_000
 const SAID_CHARS_MAX = 160
+/** For the rest of what it says of a broken promise. */
+const REST_MS = 500
 
 /** Process groups of nets that run now: whoever ends this process ends them. */
 const groups = new Set<number>()
@@ -28,6 +30,8 @@ export interface Attempt {
   readonly seed: string | undefined
   /** What it said of it, in one line. */
   readonly said: string
+  /** Arguments of the net's program that show just this again, as the net printed them. */
+  readonly again: readonly string[] | undefined
   readonly output: string
 }
 
@@ -53,22 +57,23 @@ export async function attempt(root: string, net: Net, defect: Defect | undefined
     const seconds = (performance.now() - startedMs) / 1000
     const verdict = net.verdict.exec(output)?.[0].trim()
     const outcome = outcomeOf(code, verdict !== undefined, defect === undefined || existsSync(loaded))
-    return { outcome, seconds, seed: seedIn(output), said: oneLine(verdict ?? mishapIn(output)), output }
+    const said = oneLine(verdict ?? mishapIn(output))
+    return { outcome, seconds, seed: seedIn(output), said, again: againIn(output), output }
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
 function outcomeOf(code: number | undefined, hasVerdict: boolean, isLoaded: boolean): Outcome {
-  if (code === undefined) return 'hang'
   if (code === 0) return isLoaded ? 'survived' : 'untouched'
-  return hasVerdict ? 'caught' : 'assert'
+  if (hasVerdict) return 'caught'
+  return code === undefined ? 'hang' : 'assert'
 }
 
-/** @returns `code` is undefined when its time was over */
+/** Ends the net when it has named a broken promise; it need not look for more. @returns `code` is undefined when it was ended */
 function run(
   root: string,
-  { command, timeoutMs }: Net,
+  { command, timeoutMs, verdict }: Net,
   env: NodeJS.ProcessEnv,
 ): Promise<{ code: number | undefined; output: string }> {
   const [program = '', ...args] = command
@@ -79,15 +84,20 @@ function run(
     if (group !== undefined) groups.add(group)
     let output = ''
     let isOver = false
+    let isFound = false
     const take = (chunk: string): void => {
       output = (output + chunk).slice(-OUTPUT_CHARS_MAX)
+      if (isFound || !verdict.test(output)) return
+      isFound = true
+      setTimeout(end, REST_MS)
+    }
+    const end = (): void => {
+      isOver = true
+      if (group !== undefined) kill(group)
     }
     child.stdout.setEncoding('utf8').on('data', take)
     child.stderr.setEncoding('utf8').on('data', take)
-    const timer = setTimeout(() => {
-      isOver = true
-      if (group !== undefined) kill(group)
-    }, timeoutMs)
+    const timer = setTimeout(end, timeoutMs)
     child.on('error', reject)
     child.on('close', (code) => {
       clearTimeout(timer)
@@ -108,6 +118,11 @@ function kill(group: number): void {
 
 function seedIn(output: string): string | undefined {
   return /\bseed[ =:]+(\d+)/i.exec(output)?.[1]
+}
+
+/** `npm run sim -- --seed 17`, say. */
+function againIn(output: string): readonly string[] | undefined {
+  return /npm run (?:sim|crash) -- (.+)$/m.exec(output)?.[1]?.trim().split(/\s+/)
 }
 
 /** Where no promise was named: what went wrong. */

@@ -23,13 +23,20 @@ const VITEST = 'node_modules/vitest/vitest.mjs'
 /** Those that crash a broker speak to it with a client of their own. */
 const isBroker = (file: string): boolean => !file.startsWith('src/client/')
 
-const crash = (name: string, recoveries: number, seed: number, timeoutMs: number): Net => ({
+/** @param more  what happens to the disk, unless the power fails once */
+const crash = (name: string, recoveries: number, more: readonly string[], timeoutMs: number): Net => ({
   name,
   kind: 'crash',
-  command: [NODE, 'scripts/crash-points.ts', '--recoveries', String(recoveries), '--seed', String(seed)],
+  command: [NODE, 'scripts/crash-points.ts', '--recoveries', String(recoveries), ...more],
   timeoutMs,
   verdict: /(?<=BROKEN PROMISES\n).*/,
   reaches: isBroker,
+})
+
+/** Disks that fail are met by what writes to them. */
+const disk = (name: string, recoveries: number, more: readonly string[], timeoutMs: number): Net => ({
+  ...crash(name, recoveries, more, timeoutMs),
+  reaches: (file) => file.startsWith('src/storage/'),
 })
 
 /** Each seed once: whether two runs of it are alike is asked without a defect. */
@@ -56,9 +63,12 @@ const tests = (name: string, reaches: (file: string) => boolean, files: readonly
 })
 
 export const NETS: readonly Net[] = [
-  crash('crash 500', 500, 1, 300_000),
+  crash('crash 500', 500, ['--seed', '1'], 300_000),
   sim('sim 20', 20, 1, 300_000),
-  crash('crash 5,000', 5_000, 2, 900_000),
+  disk('crash fault 300', 300, ['--harm', 'fault', '--seed', '3'], 300_000),
+  disk('crash rot 300', 300, ['--harm', 'rot'], 300_000),
+  disk('crash thrice 300', 300, ['--depth', '3'], 300_000),
+  crash('crash 5,000', 5_000, ['--seed', '2'], 900_000),
   sim('sim 150', 150, 1001, 1_500_000),
   tests('tests of the client', (file) => !isBroker(file), ['src/client', 'test/client']),
   tests('tests of the broker', isBroker, [

@@ -53,7 +53,7 @@ export function document(defects: readonly Defect[], results: Results): string {
     `with the tests of single parts it was ${caught} (${percent(caught, tried.length)}). The goal is ${percent(GOAL, 1)} from outside.`,
     '',
     'Each is tried in the nets from the cheapest on, until one notices: `crash N` stops a broker at N points, damages what was not flushed and',
-    'holds the next start to what clients were told; `sim N` is the whole system in virtual time, N seeds of workloads and faults, judged by the',
+    'holds the next start to what clients were told (`fault`: an operation of the disk fails, `rot`: bytes rot, `thrice`: it stops again while it starts); `sim N` is the whole system in virtual time, N seeds of workloads and faults, judged by the',
     'checker; `tests` are those of `npm test`. One row again: `npm run mutants -- --only NAME`.',
     '',
     ...missedTable(missed),

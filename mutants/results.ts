@@ -17,6 +17,8 @@ export interface Trial {
   readonly seconds: number
   readonly seed?: string
   readonly said?: string
+  /** Arguments of the net's program that show just this again. */
+  readonly again?: readonly string[]
 }
 
 export interface Result {
