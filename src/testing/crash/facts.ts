@@ -80,6 +80,8 @@ export type Fact =
   | { readonly kind: 'outcome'; readonly transaction: number; readonly outcome: 'committed' | 'aborted' }
   | { readonly kind: 'offset'; readonly group: string; readonly place: Place; readonly offset: number }
   | { readonly kind: 'setting'; readonly setting: string; readonly value: string }
+  /** Each start has one of its own, above those before it. */
+  | { readonly kind: 'leader-epoch'; readonly leaderEpoch: number }
   /** So much time was let go by that every transaction may have timed out. */
   | { readonly kind: 'waited' }
 

@@ -32,6 +32,7 @@ const ALL_TIMEOUTS_MS = 80_000
 const SURVIVING_BATCHES = 5
 
 export async function judge(participant: Participant, plan: JudgePlan): Promise<void> {
+  await judgeLeaderEpoch(participant)
   const places = await judgeTopics(participant)
   await judgeDecided(participant)
   await judgePlaces(participant, places, false)
@@ -46,6 +47,14 @@ export async function judge(participant: Participant, plan: JudgePlan): Promise<
   await judgePlaces(participant, places, true)
   await judgeOffsets(participant)
   await judgeSettings(participant)
+}
+
+/** Markers of an earlier start are refused by it, and consumers see by it where logs part. */
+async function judgeLeaderEpoch(participant: Participant): Promise<void> {
+  const before = participant.ledger.leaderEpoch
+  await participant.noteLeaderEpoch()
+  const { leaderEpoch } = participant.ledger
+  check(leaderEpoch > before, `the leader epoch of a start is above ${before}, not ${leaderEpoch}`)
 }
 
 async function judgeTopics(participant: Participant): Promise<KnownPlace[]> {

@@ -92,6 +92,8 @@ export class Ledger {
   readonly offsets = new Map<string, KnownOffset>()
   readonly groups = new Map<string, KnownGroup>()
   readonly settings = new Map<string, Possible<string>>()
+  /** Of the last start that told one. */
+  leaderEpoch = -1
   readonly #requests = new Map<number, Request>()
 
   constructor(facts: Iterable<Fact>) {
@@ -135,6 +137,9 @@ export class Ledger {
       }
       case 'setting':
         this.settings.set(fact.setting, { settled: fact.value, by: 0, pending: [] })
+        break
+      case 'leader-epoch':
+        this.leaderEpoch = fact.leaderEpoch
         break
       case 'waited':
         for (const transaction of this.transactions.values()) transaction.mayTimeOut = true

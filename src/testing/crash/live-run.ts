@@ -71,6 +71,7 @@ export class LiveRun {
   async #start(): Promise<Participant> {
     this.#broker = await CrashBroker.start(this.#world, this.disk, this.#workload.properties)
     const participant = await this.#broker.connect(this.facts)
+    await participant.noteLeaderEpoch()
     for (const isolationLevel of [0, 1] as const) {
       const wire = await this.#broker.connectWire()
       watch(wire, participant, isolationLevel).catch((error: unknown) => {

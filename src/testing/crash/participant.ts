@@ -16,6 +16,7 @@ import { endTxn } from '../../protocol/messages/end-txn.ts'
 import { incrementalAlterConfigs } from '../../protocol/messages/incremental-alter-configs.ts'
 import { initProducerId } from '../../protocol/messages/init-producer-id.ts'
 import { joinGroup } from '../../protocol/messages/join-group.ts'
+import { metadata } from '../../protocol/messages/metadata.ts'
 import { offsetCommit } from '../../protocol/messages/offset-commit.ts'
 import { produce } from '../../protocol/messages/produce.ts'
 import { syncGroup } from '../../protocol/messages/sync-group.ts'
@@ -75,6 +76,13 @@ export class Participant {
 
   pause(ms: number): Promise<void> {
     return new Promise((resolve) => void this.clock.setTimer(ms, resolve))
+  }
+
+  /** What all partitions say of this start. */
+  async noteLeaderEpoch(): Promise<void> {
+    const { topics } = await this.wire.request(metadata, 12, { topics: null })
+    const epochs = topics.flatMap(({ partitions }) => partitions.map(({ leaderEpoch }) => leaderEpoch))
+    this.note({ kind: 'leader-epoch', leaderEpoch: Math.max(-1, ...epochs) })
   }
 
   // ---- topics, settings, groups
