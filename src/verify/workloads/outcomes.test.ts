@@ -34,8 +34,9 @@ describe('what an error says about whether it happened', () => {
   })
 
   test.each([
-    ['ILLEGAL_GENERATION', 'fail'],
-    ['UNKNOWN_MEMBER_ID', 'fail'],
+    ['ILLEGAL_STATE', 'fail'],
+    ['ILLEGAL_GENERATION', 'unknown'],
+    ['UNKNOWN_MEMBER_ID', 'unknown'],
     ['REQUEST_TIMEOUT', 'unknown'],
   ] as const)('an offset commit that ended with %s: %s', (code, outcome) => {
     expect(outcomeOfOffsetCommit(error(code))).toBe(outcome)
