@@ -55,7 +55,7 @@ export function renderReport(history: History, verdict: Verdict, { command }: Re
 <main>
 ${overviewSection(facts, verdict, command)}
 ${findingsSection(facts, verdict, examples)}
-${timelineSection(timeline)}
+${timelineSection(timeline, verdict.run)}
 ${tablesSection(
   facts,
   transactions,

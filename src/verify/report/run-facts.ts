@@ -72,6 +72,12 @@ export class RunFacts {
     return name === undefined ? '' : `${name.topic}-${name.partition}`
   }
 
+  /** Without the name of the run, with which topics, groups and ids of a run begin. */
+  shortName(name: string): string {
+    const prefix = `${this.history.info.run}-`
+    return name.startsWith(prefix) && name.length > prefix.length ? name.slice(prefix.length) : name
+  }
+
   /** Of the run, from its first moment. */
   ticks(ms: number): number {
     return Math.round((Math.min(ms, this.lastMs) - this.firstMs) * TICKS_PER_MS)

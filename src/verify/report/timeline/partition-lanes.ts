@@ -30,7 +30,7 @@ export function partitionLanes(facts: RunFacts, scale: TimeScale): PartitionLane
     const lagMax = highestOf(lag)
     return {
       kind: 'partition',
-      label: facts.partitionName(partition),
+      label: facts.shortName(facts.partitionName(partition)),
       detail: `to ${offsetMax}, ${lagMax === 0 ? 'none blocked' : `at most ${lagMax} blocked`}`,
       highWatermark: thin(highWatermark),
       lastStableOffset: thin(lastStableOffset),

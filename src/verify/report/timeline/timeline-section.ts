@@ -26,7 +26,8 @@ export function timelineScript(): string {
   return `\n{\n${script.replaceAll('\r\n', '\n')}\n}\n`
 }
 
-export function timelineSection(timeline: Timeline): Html {
+/** @param run  the name that topics and ids begin with, which is left out of labels */
+export function timelineSection(timeline: Timeline, run: string): Html {
   const scale = timeScale()
   const drawing = laneDrawing(scale)
   const view: View = { from: 0, to: timeline.spanTicks, width: WIDTH }
@@ -54,7 +55,7 @@ ${note === undefined ? undefined : html`<p class="note">${note}</p>`}
   return html`
 <section id="time" aria-labelledby="time-title">
 <h2 id="time-title">Timeline</h2>
-<p class="lead">All times count from the first moment of the run. <span class="needs-script">Drag to move, hold <kbd>Ctrl</kbd> and turn the
+<p class="lead">All times count from the first moment of the run; names are shown without ${`${run}-`} before them. <span class="needs-script">Drag to move, hold <kbd>Ctrl</kbd> and turn the
 wheel to zoom, drag along the times to pick a stretch. Keys: <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>←</kbd> <kbd>→</kbd> move,
 <kbd>0</kbd> the whole run, <kbd>n</kbd> <kbd>p</kbd> next and previous mark, <kbd>↑</kbd> <kbd>↓</kbd> lanes, <kbd>Enter</kbd> follows a
 finding.</span> <a href="#tables">The same as tables</a></p>
@@ -77,7 +78,7 @@ ${DEFINITIONS}
 ${groups}
 <div id="band" hidden></div>
 <div id="cursor" hidden></div>
-<div id="tip" role="status" hidden></div>
+<div id="tip" aria-hidden="true" hidden></div>
 </div>
 </section>
 <script type="application/json" id="${DATA_ID}">${scriptJson(timeline)}</script>`

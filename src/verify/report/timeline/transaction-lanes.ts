@@ -40,7 +40,7 @@ function fullLane(facts: RunFacts, id: string, transactions: readonly Transactio
   const errors = numbered(transactions.map(({ error }) => error))
   return {
     kind: 'transaction',
-    label: id,
+    label: facts.shortName(id),
     detail: detailOf(transactions),
     rows: Math.max(...row) + 1,
     row,
