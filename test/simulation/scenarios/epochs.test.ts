@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { endTxn } from '../../../src/protocol/messages/end-txn.ts'
 import { ageTo } from './aged-id.ts'
 import { RawProducer } from './raw-producer.ts'
-import { inScene, VERSIONS } from './scene.ts'
+import { inScene, type Scene, VERSIONS } from './scene.ts'
 
 const LARGEST_EPOCH = 32_767
 
@@ -158,16 +158,29 @@ test.each([
   },
 )
 
-test.each(VERSIONS)(
-  'B1.14 KAFKA-6119, 5231: who was aborted for its age, or replaced, can do nothing more, over a power cut either [version %i]',
-  async (version) => {
+/** How a producer comes to be one that may do nothing more. */
+const REPLACED: Readonly<Record<string, (scene: Scene, zombie: RawProducer) => Promise<unknown>>> = {
+  'is aborted for its age': (scene) => scene.ended(),
+  'is replaced in a transaction': (scene, zombie) => RawProducer.start(scene, zombie.version),
+  async 'is replaced between two'(scene, zombie) {
+    expect(await zombie.endAtLast(false)).toBe('NONE')
+    return await RawProducer.start(scene, zombie.version)
+  },
+}
+
+test.each(VERSIONS.flatMap((version) => Object.keys(REPLACED).map((how) => [how, version] as const)))(
+  'B1.14 KAFKA-6119, 5231: a producer that %s can do nothing more, over a power cut either [version %i]',
+  async (how, version) => {
     await inScene(async (scene) => {
       const zombie = await RawProducer.start(scene, version, { timeoutMs: 1_000 })
       expect(await zombie.send('early')).toBe('NONE')
-      expect(await scene.ended()).toBe('CompleteAbort')
+      await REPLACED[how]?.(scene, zombie)
       const goOn = async (): Promise<void> => {
-        for (const partition of [0, 1]) {
-          const { errorCode } = await zombie.despite(() => zombie.produce('late', { partition }))
+        for (const [partition, sequence] of [
+          [0, 1],
+          [1, 0],
+        ] as const) {
+          const { errorCode } = await zombie.despite(() => zombie.produce('late', { partition, sequence }))
           expect(errorCode).not.toBe('NONE')
         }
         expect(await zombie.despite(() => zombie.add(1))).toBe('PRODUCER_FENCED')

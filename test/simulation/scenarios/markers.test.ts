@@ -3,6 +3,7 @@
  * completes, once, and no marker does anything to the transaction after its own.
  */
 import { expect, test } from 'vitest'
+import type { ErrorCode } from '../../../src/protocol/error-codes.ts'
 import { deleteTopics } from '../../../src/protocol/messages/delete-topics.ts'
 import { writeTxnMarkers } from '../../../src/protocol/messages/write-txn-markers.ts'
 import { RawProducer } from './raw-producer.ts'
@@ -20,31 +21,41 @@ test.each(VERSIONS)(
     for (let seed = 1; seed <= 6; seed++) {
       await inScene(
         async (scene) => {
-          const producer = await RawProducer.start(scene, version)
+          const ids = ['a', 'b', 'c', 'd', 'e']
+          const values = ['one', 'two', 'three']
           scene.broker.slowDisk(SLOW)
-          for (const value of ['one', 'two', 'three']) {
-            for (const partition of [0, 1]) expect(await sendAtLast(producer, value, partition)).toBe('NONE')
-            expect(await producer.endAtLast(true)).toBe('NONE')
+          // Decisions of several ids wait for their flushes at a time, and each id goes on the moment it may.
+          await Promise.all(
+            ids.map(async (id) => {
+              const producer = await RawProducer.start(scene, version, { id })
+              for (const value of values) {
+                for (const partition of [0, 1]) {
+                  expect(await producer.sendAtLast(`${id} ${value}`, { partition })).toBe('NONE')
+                }
+                expect(await producer.endAtLast(true)).toBe('NONE')
+              }
+            }),
+          )
+          for (const id of ids) {
+            expect(await scene.ended(id)).toBe('CompleteCommit')
+            const completed = (await scene.coordinatorLog(id)).filter((line) => line.startsWith('Complete'))
+            expect(completed).toEqual([1, 2, 3].map((count) => `CompleteCommit ${epochAfter(version, count)}`))
           }
-          expect(await scene.ended()).toBe('CompleteCommit')
-          expect(await scene.committed('t', 0)).toEqual(['one', 'two', 'three'])
-          expect(await scene.committed('t', 1)).toEqual(['one', 'two', 'three'])
-          const completed = (await scene.coordinatorLog('tx')).filter((line) => line.startsWith('Complete'))
-          expect(completed).toEqual([1, 2, 3].map((count) => `CompleteCommit ${epochAfter(version, count)}`))
+          for (const partition of [0, 1]) {
+            const committed = await scene.committed('t', partition)
+            expect(committed).toHaveLength(ids.length * values.length)
+            for (const id of ids) {
+              expect(committed.filter((value) => value?.startsWith(id))).toEqual(
+                values.map((value) => `${id} ${value}`),
+              )
+            }
+          }
         },
         { seed },
       )
     }
   },
 )
-
-/** The broker waits for the end of the transaction before only for so long. */
-async function sendAtLast(producer: RawProducer, value: string, partition: number) {
-  for (;;) {
-    const errorCode = await producer.send(value, { partition })
-    if (errorCode !== 'CONCURRENT_TRANSACTIONS') return errorCode
-  }
-}
 
 test.each(VERSIONS.flatMap((version) => (['kept', 'lost'] as const).map((writes) => [version, writes] as const)))(
   'B1.8 KAFKA-19999: after a power cut at a marker the transaction completes, and EndTxn is answered as before [version %i, unflushed writes %s]',
@@ -82,9 +93,9 @@ test('B1.9 KAFKA-18575: the next transaction begins the moment EndTxn is answere
         scene.broker.slowDisk(SLOW)
         const kept: string[] = []
         for (let round = 0; round < 6; round++) {
-          expect(await sendAtLast(producer, `${round}`, 0)).toBe('NONE')
+          expect(await producer.sendAtLast(`${round}`, { partition: 0 })).toBe('NONE')
           // The second partition takes turns, so that each transaction differs from the one before.
-          if (round % 2 === 1) expect(await sendAtLast(producer, `${round}`, 1)).toBe('NONE')
+          if (round % 2 === 1) expect(await producer.sendAtLast(`${round}`, { partition: 1 })).toBe('NONE')
           const isKept = round % 3 !== 1
           if (isKept) kept.push(`${round}`)
           expect(await producer.endAtLast(isKept)).toBe('NONE')
@@ -96,6 +107,39 @@ test('B1.9 KAFKA-18575: the next transaction begins the moment EndTxn is answere
       { seed },
     )
   }
+})
+
+test('B1.9 KAFKA-18575: a batch of the next epoch that comes before the last transaction is complete is in the next one [version 2]', async () => {
+  const answers = new Set<ErrorCode>()
+  for (let seed = 1; seed <= 16; seed++) {
+    await inScene(
+      async (scene) => {
+        const producer = await RawProducer.start(scene, 2)
+        const { producerId, producerEpoch } = producer.current
+        expect(await producer.send('first')).toBe('NONE')
+        // It does not wait for the answer that tells it its epoch, and goes another way.
+        const next = { producerId, producerEpoch: producerEpoch + 1 }
+        const impatient = await scene.connect()
+        scene.broker.slowDisk(SLOW)
+        const ending = scene.pause(1.5).then(() => producer.endAtLast(true))
+        await scene.pause(seed)
+        const sent = await Promise.all(
+          [0, 1].map((partition) =>
+            producer.produce('next', { producer: next, sequence: 0, partition, client: impatient }),
+          ),
+        )
+        expect(await ending).toBe('NONE')
+        for (const { errorCode } of sent) answers.add(errorCode)
+        expect(await producer.endAtLast(false)).toBe('NONE')
+        await scene.ended()
+        expect(await scene.committed('t', 0)).toEqual(['first'])
+        expect(await scene.committed('t', 1)).toEqual([])
+      },
+      { seed },
+    )
+  }
+  // Before the decision nobody has that epoch; after it, the batch waits for the markers.
+  expect([...answers].sort()).toEqual(['INVALID_PRODUCER_EPOCH', 'NONE'])
 })
 
 test('B1.9 KAFKA-19446: a marker of the last transaction that comes late does not end the one that is open [version 2]', async () => {
@@ -236,7 +280,7 @@ test.each(VERSIONS)(
           expect(await producer.send('one')).toBe('NONE')
           const cut = scene.powerCutAt(operation, { writes: 'kept', names: 'kept', garbles: false })
           expect(await producer.despite(() => producer.endAtLast(true))).toBe('NONE')
-          expect(await producer.despite(() => sendAtLast(producer, 'two', 0))).toBe('NONE')
+          expect(await producer.despite(() => producer.sendAtLast('two'))).toBe('NONE')
           await somethingIsWritten(scene)
           await cut
           await scene.kill()

@@ -34,9 +34,7 @@ test.each(VERSIONS)(
           scene.broker.slowDisk(seed % 2 === 0 ? 50 : 1)
           let before = 1
           for (const next of [5, 9, 13]) {
-            let errorCode = await producer.stage(next)
-            while (errorCode === 'CONCURRENT_TRANSACTIONS') errorCode = await producer.stage(next)
-            expect(errorCode).toBe('NONE')
+            expect(await producer.untilDecided(() => producer.stage(next))).toBe('NONE')
             expect(await scene.offset()).toBe('unstable')
             expect(await scene.offset('g', { requireStable: false })).toBe(before)
             expect(await producer.endAtLast(true)).toBe('NONE')

@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../../src/protocol/error-codes.ts'
 import { addOffsetsToTxn } from '../../../src/protocol/messages/add-offsets-to-txn.ts'
 import { addPartitionsToTxn } from '../../../src/protocol/messages/add-partitions-to-txn.ts'
 import { endTxn } from '../../../src/protocol/messages/end-txn.ts'
+import { initProducerId } from '../../../src/protocol/messages/init-producer-id.ts'
 import { txnOffsetCommit } from '../../../src/protocol/messages/txn-offset-commit.ts'
 import { ConnectionClosed } from '../../../src/testing/wire-client.ts'
 import type { Producer, TestClient } from '../../broker/test-broker.ts'
@@ -33,6 +34,10 @@ interface Identity {
   readonly timeoutMs?: number
 }
 
+/** Longer than any ending takes that comes to its end. */
+const PATIENCE = 2_000
+const AGAIN_MS = 5
+
 export class RawProducer {
   readonly id: string
   /** Of its requests from here on; clients change it between transactions. */
@@ -59,9 +64,14 @@ export class RawProducer {
     { id = 'tx', timeoutMs = 5_000 }: Identity = {},
   ): Promise<RawProducer> {
     const producer = new RawProducer(scene, await scene.connect(), version, id)
-    const { errorCode, ...current } = await producer.despite(() => producer.client.initProducer(id, { timeoutMs }))
-    if (errorCode !== 'NONE') throw new Error(`InitProducerId ${id}: ${errorCode}`)
-    producer.become(current)
+    await producer.untilDecided(async () => {
+      const request = { transactionalId: id, transactionTimeoutMs: timeoutMs }
+      const reply = await producer.despite(() => producer.client.wire.request(initProducerId, 5, request))
+      if (reply.errorCode === 'NONE') producer.become(reply)
+      else if (reply.errorCode !== 'CONCURRENT_TRANSACTIONS')
+        throw new Error(`InitProducerId ${id}: ${reply.errorCode}`)
+      return reply.errorCode
+    })
     return producer
   }
 
@@ -168,10 +178,22 @@ export class RawProducer {
   }
 
   /** As `end`, until no other ending is under way. */
-  async endAtLast(committed: boolean, numbers: Numbers = {}): Promise<ErrorCode> {
-    for (;;) {
-      const errorCode = await this.end(committed, numbers)
+  endAtLast(committed: boolean, numbers: Numbers = {}): Promise<ErrorCode> {
+    return this.untilDecided(() => this.end(committed, numbers))
+  }
+
+  /** As `send`, until the transaction before is over: the broker waits for it only for so long. */
+  sendAtLast(value: string, numbers: Numbers = {}): Promise<ErrorCode> {
+    return this.untilDecided(() => this.send(value, numbers))
+  }
+
+  /** Asks again for as long as a transaction is being ended. */
+  async untilDecided(request: () => Promise<ErrorCode>): Promise<ErrorCode> {
+    for (let asked = 0; asked < PATIENCE; asked++) {
+      const errorCode = await request()
       if (errorCode !== 'CONCURRENT_TRANSACTIONS') return errorCode
+      if (asked > 0) await this.#scene.pause(AGAIN_MS)
     }
+    throw new Error(`${this.id}: a transaction is being ended and comes to no end`)
   }
 }
