@@ -1,6 +1,7 @@
 /**
- * `npm run check:report`: makes reports of runs and has a browser show them: what is drawn is what the history holds, nothing is fetched, nothing
- * complains, and it answers to keyboard, wheel and drag. Pictures are left in a folder that it names. Needs the system's Chromium.
+ * `npm run check:report`: makes reports of runs and has a browser show them: what is drawn is what the history holds,
+ * nothing is fetched, nothing complains, and it answers to keyboard, wheel and drag. Pictures are left in a folder that
+ * it names. Needs the system's Chromium.
  *
  * Where `dist/` was built, its report is looked at too: the page's script is made of functions as they are there.
  */
@@ -102,7 +103,7 @@ async function expectCounts(page: Page, { name, history, verdict }: Story, how: 
     '.track .reads': read.length,
   }
   for (const [selector, count] of Object.entries(wanted)) {
-    const sum = `[...document.querySelectorAll('${selector}')].reduce((sum, { dataset }) => sum + Number(dataset.count), 0)`
+    const sum = `[...document.querySelectorAll('${selector}')].reduce((sum, one) => sum + Number(one.dataset.count), 0)`
     const drawn = Number(await countedBy(page, selector, sum))
     expect(`${name}, ${how}: ${selector} stands for ${count}`, drawn === count, drawn)
   }

@@ -1,4 +1,7 @@
-/** The system's Chromium, which this repository does not bring along, with the network off and everything it complains about collected. */
+/**
+ * The system's Chromium, which this repository does not bring along, with the network off and everything it complains
+ * about collected.
+ */
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'

@@ -1,4 +1,7 @@
-/** Runs for the check of the report: some simulated, one of them spoiled, one with names that are markup, one that is large. */
+/**
+ * Runs for the check of the report: some simulated, one of them spoiled, one with names that are markup, one that is
+ * large.
+ */
 import { simulateSeed } from '../../src/testing/world/simulate-seed.ts'
 import { check } from '../../src/verify/check/check.ts'
 import type { Verdict } from '../../src/verify/check/verdict.ts'
@@ -36,7 +39,9 @@ async function simulated(workload: string, seed: number): Promise<Story> {
   return { name: `${workload}-${seed}`, history, verdict }
 }
 
-/** Some that were committed were asked to abort; a last stable offset goes back; a reader was given one offset twice. */
+/**
+ * Some that were committed were asked to abort; a last stable offset goes back; a reader was given one offset twice.
+ */
 function spoil({ tables }: History): void {
   const { transactionEnding, sendInvoked, watermarks, read } = tables
   const withValues = new Set<string>()

@@ -1,4 +1,6 @@
-/** The report: what it shows of a history, that nothing in a history becomes part of the page, and that it stays small. */
+/**
+ * The report: what it shows of a history, that nothing in a history becomes part of the page, and that it stays small.
+ */
 import { createHash } from 'node:crypto'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
@@ -280,7 +282,7 @@ describe('the timeline', () => {
     expect(drawn('finding')).toBe(placed.length)
   })
 
-  test('shows how far apart high watermark and last stable offset were as they were asked for, one after the other', () => {
+  test('shows how far apart high watermark and last stable offset were, though asked for one after the other', () => {
     const draft = new Draft()
     const partition = { topic: 't', partition: 0 }
     const say = (at: number, highWatermark: number, lastStableOffset: number): void => {

@@ -1,4 +1,6 @@
-/** `semel verify report`: judges histories and makes one page of HTML of them. Exit codes as of `semel verify check`. */
+/**
+ * `semel verify report`: judges histories and makes one page of HTML of them. Exit codes as of `semel verify check`.
+ */
 import { resolve } from 'node:path'
 import type { FileSystem } from '../../base/runtime.ts'
 import { nodeRuntime } from '../../runtime/node-runtime.ts'

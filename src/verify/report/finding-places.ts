@@ -17,6 +17,8 @@ export interface PlacedExample {
   readonly isAllowed: boolean
   /** `undefined`: none of its rows has a time. */
   readonly place: Place | undefined
+  /** Which mark of the timeline it is, counted in the order of time; `undefined` without a place. */
+  mark: number | undefined
 }
 
 /** `id` in the page of the finding that is the `index`th of the verdict. */
@@ -26,11 +28,16 @@ export function findingId(index: number): string {
 
 /** All examples, in the order of the verdict. */
 export function placeExamples({ anomalies }: Verdict): PlacedExample[] {
-  return anomalies.flatMap(({ code, isAllowed, examples }, index) =>
-    examples.map((example, at) => {
-      return { id: `${findingId(index)}-${at + 1}`, example, code, isAllowed, place: placeOf(example.slice) }
+  const all = anomalies.flatMap(({ code, isAllowed, examples }, index) =>
+    examples.map((example, at): PlacedExample => {
+      const id = `${findingId(index)}-${at + 1}`
+      return { id, example, code, isAllowed, place: placeOf(example.slice), mark: undefined }
     }),
   )
+  const timeOf = ({ place }: PlacedExample): number => place?.at ?? Infinity
+  const inTime = all.filter(({ place }) => place !== undefined).sort((one, other) => timeOf(one) - timeOf(other))
+  for (const [mark, example] of inTime.entries()) example.mark = mark
+  return all
 }
 
 function placeOf(slice: readonly SliceRow[]): Place | undefined {

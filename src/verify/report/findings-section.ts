@@ -1,4 +1,6 @@
-/** What was found, each kind with its meaning and examples, and each example with the rows of the history that show it. */
+/**
+ * What was found, each kind with its meaning and examples, and each example with the rows of the history that show it.
+ */
 import type { Finding, FindingExample, SliceRow, Verdict } from '../check/verdict.ts'
 import { findingId, type PlacedExample } from './finding-places.ts'
 import { type Html, html } from './html.ts'
@@ -15,10 +17,7 @@ const KIND_NAMES: Readonly<Record<RowKind, string>> = {
 export function findingsSection(facts: RunFacts, verdict: Verdict, examples: readonly PlacedExample[]): Html {
   const { anomalies, notChecked } = verdict
   const placed = new Map(examples.map((one) => [one.example, one]))
-  // Marks of the timeline are those with a place, in the order of time.
-  const marks = examples.filter(({ place }) => place !== undefined)
-  marks.sort((one, other) => (one.place?.at ?? 0) - (other.place?.at ?? 0))
-  const context: Context = { facts, placed, markOf: new Map(marks.map((one, row) => [one.id, row])) }
+  const context: Context = { facts, placed }
   return html`
 <section id="findings" aria-labelledby="findings-title">
 <h2 id="findings-title">Findings</h2>
@@ -31,8 +30,6 @@ ${notChecked.length === 0 ? undefined : notCheckedNote(notChecked)}
 interface Context {
   readonly facts: RunFacts
   readonly placed: ReadonlyMap<FindingExample, PlacedExample>
-  /** Which mark of the timeline an example has, by `id`. */
-  readonly markOf: ReadonlyMap<string, number>
 }
 
 function contents(anomalies: readonly Finding[]): Html {
@@ -42,7 +39,8 @@ function contents(anomalies: readonly Finding[]): Html {
 <td class="number">${count}</td><td>${summary}</td></tr>`,
   )
   return html`<div class="wide"><table class="contents"><thead><tr><th scope="col">Verdict</th><th scope="col">What</th>
-<th scope="col" class="number">Times</th><th scope="col">The first</th></tr></thead><tbody>${rows}</tbody></table></div>`
+<th scope="col" class="number">Times</th><th scope="col">The first</th></tr></thead>
+<tbody>${rows}</tbody></table></div>`
 }
 
 function verdictBadge(isAllowed: boolean): Html {
@@ -62,14 +60,15 @@ ${examples.map((example, at) => exampleDetails(context, example, !isAllowed && a
 </article>`
 }
 
-function exampleDetails({ facts, placed, markOf }: Context, example: FindingExample, isOpen: boolean): Html {
-  const { id = '', place } = placed.get(example) ?? {}
+function exampleDetails({ facts, placed }: Context, example: FindingExample, isOpen: boolean): Html {
+  const { id = '', place, mark } = placed.get(example) ?? {}
   const from = place === undefined ? 0 : facts.ticks(place.from)
   const to = place === undefined ? 0 : facts.ticks(place.to)
   const link =
     place === undefined
       ? undefined
-      : html`<a class="jump" href="#timeline" data-mark="${markOf.get(id)}" data-from="${from}" data-to="${to}">show on the timeline</a>`
+      : html`<a class="jump" href="#timeline" data-mark="${mark}" data-from="${from}" data-to="${to}">
+show on the timeline</a>`
   return html`
 <details id="${id}"${isOpen ? OPEN : undefined}>
 <summary><span>${example.what}</span></summary>
@@ -87,12 +86,17 @@ function sliceTable(facts: RunFacts, { slice, omitted }: FindingExample): Html {
   const rest = lines.filter(({ row }) => typeof row['at'] !== 'number')
   const repeated = slice.length - lines.length
   return html`<div class="wide" tabindex="0" role="region" aria-label="Rows that show it"><table class="slice">
-<thead><tr><th scope="col" class="number">Time</th><th scope="col">Kind</th><th scope="col">Who</th><th scope="col">What</th>
-<th scope="col">Where</th></tr></thead>
+<thead><tr><th scope="col" class="number">Time</th><th scope="col">Kind</th><th scope="col">Who</th>
+<th scope="col">What</th><th scope="col">Where</th></tr></thead>
 <tbody>${timed.map((row) => sliceRow(facts, row))}</tbody>
 ${rest.length === 0 ? undefined : untimed(facts, rest)}
-</table></div>${repeated === 0 ? undefined : html`<p class="note">${repeated} rows are left out that say again what was said before.</p>`}
-${omitted === 0 ? undefined : html`<p class="note">${omitted} more rows of the history belong to it.</p>`}`
+</table></div>
+${note(repeated, 'rows are left out that say again what was said before.')}
+${note(omitted, 'more rows of the history belong to it.')}`
+}
+
+function note(count: number, what: string): Html | undefined {
+  return count === 0 ? undefined : html`<p class="note">${count} ${what}</p>`
 }
 
 interface Line {
@@ -115,8 +119,8 @@ function withoutRepetitions(slice: readonly SliceRow[]): Line[] {
 }
 
 function untimed(facts: RunFacts, rows: readonly Line[]): Html {
-  return html`<tbody><tr class="heading"><th scope="rowgroup" colspan="5">Without a time of their own: the log at rest, and what values
-stand for</th></tr>${rows.map((row) => sliceRow(facts, row))}</tbody>`
+  return html`<tbody><tr class="heading"><th scope="rowgroup" colspan="5">Without a time of their own: the log at
+rest, and what values stand for</th></tr>${rows.map((row) => sliceRow(facts, row))}</tbody>`
 }
 
 function sliceRow(facts: RunFacts, { row, table, words }: Line): Html {
@@ -125,10 +129,12 @@ function sliceRow(facts: RunFacts, { row, table, words }: Line): Html {
   const time = typeof at === 'number' ? facts.timeText(at) : ''
   const more =
     kind === 'fault' && typeof until === 'number' && until > Number(at) ? `, to ${facts.timeText(until)}` : ''
-  return html`<tr class="row-${kind}" title="${table}"><td class="number">${time}</td><td><span class="tag ${kind}">${KIND_NAMES[kind]}</span></td>
+  return html`<tr class="row-${kind}" title="${table}"><td class="number">${time}</td>
+<td><span class="tag ${kind}">${KIND_NAMES[kind]}</span></td>
 <td>${who}</td><td>${what}${more}</td><td class="place">${where}</td></tr>`
 }
 
 function notCheckedNote(notChecked: readonly string[]): Html {
-  return html`<div class="not-checked"><h3>Not checked</h3><ul>${notChecked.map((what) => html`<li>${what}</li>`)}</ul></div>`
+  const items = notChecked.map((what) => html`<li>${what}</li>`)
+  return html`<div class="not-checked"><h3>Not checked</h3><ul>${items}</ul></div>`
 }

@@ -1,4 +1,7 @@
-/** Text for a page in which nothing that a history holds can become markup: every value is escaped but what was made here. */
+/**
+ * Text for a page in which nothing that a history holds can become markup: every value is escaped but what was made
+ * here.
+ */
 
 export type Content = string | number | Html | undefined | readonly Content[]
 

@@ -1,4 +1,6 @@
-/** The head of the report: the verdict in one sentence, which run it is of, how large it was, and how to have it again. */
+/**
+ * The head of the report: the verdict in one sentence, which run it is of, how large it was, and how to have it again.
+ */
 import { failureCount, type Verdict } from '../check/verdict.ts'
 import type { RunFacts } from './run-facts.ts'
 import { type Html, html } from './html.ts'
@@ -50,7 +52,8 @@ function sentence({ anomalies, counts }: Verdict): string {
   const also =
     allowed === 0 ? '' : ` ${allowed} ${allowed === 1 ? 'kind is' : 'kinds are'} shown that may happen in this run.`
   if (broken.length === 0) {
-    return `Nothing that is forbidden was found in what ${plural(counts.transactions, 'transaction')} and ${plural(counts.sent, 'value')} left behind.${also}`
+    const size = `${plural(counts.transactions, 'transaction')} and ${plural(counts.sent, 'value')}`
+    return `Nothing that is forbidden was found in what ${size} left behind.${also}`
   }
   const kinds = broken.map(({ code, name, count }) => `${name} (${code}, ${plural(count, 'time')})`)
   return `Found: ${kinds.join('; ')}.${also}`

@@ -1,8 +1,8 @@
 /**
  * A run as one page of HTML: the verdict, what was found, a timeline of all that happened, and the same as tables.
  *
- * The page is complete in itself. It fetches nothing and is forbidden to; only the one script and the one style sheet that are in it may run, by
- * their checksums, so that nothing a history holds could become either.
+ * The page is complete in itself. It fetches nothing and is forbidden to; only the one script and the one style sheet
+ * that are in it may run, by their checksums, so that nothing a history holds could become either.
  */
 import { createHash } from 'node:crypto'
 import type { Verdict } from '../check/verdict.ts'
@@ -51,7 +51,8 @@ export function renderReport(history: History, verdict: Verdict, { command }: Re
 <style>${Html.trusted(STYLES)}</style>
 </head>
 <body>
-<nav aria-label="Sections"><a href="#findings">Findings</a><a href="#time">Timeline</a><a href="#tables">Tables</a></nav>
+<nav aria-label="Sections"><a href="#findings">Findings</a><a href="#time">Timeline</a>
+<a href="#tables">Tables</a></nav>
 <main>
 ${overviewSection(facts, verdict, command)}
 ${findingsSection(facts, verdict, examples)}

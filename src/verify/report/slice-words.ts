@@ -2,7 +2,10 @@
 import { ASSIGNMENT_CHANGE, CONTROL, NO_TRANSACTION, NO_WRITER, NONE, type TableName } from '../history/tables.ts'
 import type { SliceRow } from '../check/verdict.ts'
 
-/** - `fault`: done to the system. `transaction`: the life of one. `operation`: what clients do. `log`: what is stored, and what brokers say. */
+/**
+ * - `fault`: done to the system. `transaction`: the life of one. `operation`: what clients do. `log`: what is stored,
+ *   and what brokers say.
+ */
 export type RowKind = 'fault' | 'transaction' | 'operation' | 'log'
 
 export interface Words {

@@ -1,4 +1,7 @@
-/** The timeline in words, for those who cannot see it or want to search: phases, faults, processes, transactional ids, transactions. */
+/**
+ * The timeline in words, for those who cannot see it or want to search: phases, faults, processes, transactional ids,
+ * transactions.
+ */
 import { compareNames } from './compare-names.ts'
 import { type Html, html } from './html.ts'
 import type { RunFacts } from './run-facts.ts'
@@ -60,10 +63,11 @@ function tableDetails(
   const shown = rows.slice(0, ROWS_MAX)
   const note = total > shown.length ? html`<p class="note">${shown.length} of ${total} are shown.</p>` : undefined
   const classOf = (at: number): string => (columns[at]?.isNumber === true ? 'number' : '')
+  const cellOf = (cell: Cell, at: number): Html => html`<td class="${classOf(at)}">${cell}</td>`
   return html`
 <details class="table" id="${id}"><summary><span>${title} (${total})</span></summary>${note}<div class="wide"><table>
 <thead><tr>${columns.map(({ name }, at) => html`<th scope="col" class="${classOf(at)}">${name}</th>`)}</tr></thead>
-<tbody>${shown.map((row) => html`<tr>${row.map((cell, at) => html`<td class="${classOf(at)}">${cell}</td>`)}</tr>`)}</tbody>
+<tbody>${shown.map((row) => html`<tr>${row.map(cellOf)}</tr>`)}</tbody>
 </table></div></details>`
 }
 

@@ -1,6 +1,6 @@
 /**
- * Transactions as their clients saw them, each with what they were told; where they were not told, until when it may have been open. What
- * the checker has found out about them is in the verdict.
+ * Transactions as their clients saw them, each with what they were told; where they were not told, until when it may
+ * have been open. What the checker has found out about them is in the verdict.
  */
 import { NO_TRANSACTION, OUTCOMES } from '../history/tables.ts'
 import type { RunFacts } from './run-facts.ts'
@@ -115,8 +115,8 @@ function outcomeOf(isCommit: boolean, told: number): TransactionOutcome {
 }
 
 /**
- * What shows that a transaction is over whose client was not told: the next one of its producer, the next producer of its id, or that all
- * was settled in the end.
+ * What shows that a transaction is over whose client was not told: the next one of its producer, the next producer of
+ * its id, or that all was settled in the end.
  */
 class UntoldEnds {
   readonly #facts: RunFacts

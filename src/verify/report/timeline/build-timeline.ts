@@ -35,7 +35,7 @@ export function buildTimeline(
 function findingGroup(facts: RunFacts, examples: readonly PlacedExample[]): LaneGroup | undefined {
   const placed = examples.flatMap(({ place, ...rest }) => (place === undefined ? [] : [{ ...rest, place }]))
   if (placed.length === 0) return undefined
-  placed.sort((one, other) => one.place.at - other.place.at)
+  placed.sort((one, other) => Number(one.mark) - Number(other.mark))
   const at = placed.map(({ place }) => facts.ticks(place.at))
   const row = packRows(at, at, facts.spanTicks / 25, FINDING_ROWS_MAX)
   const unplaced = examples.length - placed.length

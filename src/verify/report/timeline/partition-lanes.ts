@@ -56,7 +56,8 @@ function collectMarks(facts: RunFacts): Map<number, Marks> {
     add(marks.lastStableOffset, at, watermarks.lastStableOffset[row] as number)
     const stable = watermarks.lastStableOffset[row] as number
     const high = marks.highWatermark.value.at(-1)
-    // Where it is asked for by itself, the high watermark was asked for shortly before: both have moved on since, so it is never too much.
+    // Where each is asked for by itself, the high watermark was asked for first, and both have moved on since: what
+    // is shown is never too much.
     if (stable !== NONE && high !== undefined) add(marks.lag, at, Math.max(0, high - stable))
   }
   return partitions

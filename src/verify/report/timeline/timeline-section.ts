@@ -1,4 +1,7 @@
-/** The timeline in the page: its frame, the whole run as it looks before anything is zoomed, and what the script needs to go on. */
+/**
+ * The timeline in the page: its frame, the whole run as it looks before anything is zoomed, and what the script needs
+ * to go on.
+ */
 import { Html, html, scriptJson } from '../html.ts'
 import { laneDrawing } from './page/drawing.ts'
 import { timelineControl } from './page/control.ts'
@@ -16,14 +19,13 @@ export function timelineScript(): string {
   const parts = { timeScale, laneDrawing, timelineControl }
   const sources = Object.entries(parts).map(([name, part]) => `const ${name} = ${part}`)
   const script = [
-    "'use strict'",
     ...sources,
     'const scale = timeScale()',
     `const timeline = JSON.parse(document.getElementById('${DATA_ID}').textContent)`,
     'timelineControl(window, timeline, scale, laneDrawing(scale))',
   ].join('\n')
-  // A browser counts line ends as one character, whatever the files were written with, and so must the script's checksum.
-  return `\n{\n${script.replaceAll('\r\n', '\n')}\n}\n`
+  // A browser counts a line end as one character, however the files were written, and so must the script's checksum.
+  return `\n'use strict';\n{\n${script.replaceAll('\r\n', '\n')}\n}\n`
 }
 
 /** @param run  the name that topics and ids begin with, which is left out of labels */
@@ -34,6 +36,7 @@ export function timelineSection(timeline: Timeline, run: string): Html {
   const lanes = timeline.groups.flatMap((group) => group.lanes)
   const phaseStarts = lanes.flatMap((lane) => (lane.kind === 'phase' ? lane.from : []))
   const drawn = (lane: Lane): Html => Html.trusted(drawing.draw(lane, view, phaseStarts))
+  const axis = Html.trusted(drawing.drawAxis(view))
   let number = 0
   const groups = timeline.groups.map(
     ({ name, title, hint, lanes: ofGroup, note }) => html`
@@ -46,8 +49,10 @@ ${ofGroup.map((lane) => {
   const height = drawing.heightOf(lane)
   const at = number
   number += 1
-  return html`<div class="lane"><div class="label" title="${lane.label}"><span>${lane.label}</span><small>${lane.detail}</small></div>
-<svg class="track" data-lane="${at}" role="group" aria-label="${lane.label}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" preserveAspectRatio="none">${drawn(lane)}</svg></div>`
+  return html`<div class="lane"><div class="label" title="${lane.label}: ${lane.detail}"><span>${lane.label}</span>
+<small>${lane.detail}</small></div>
+<svg class="track" data-lane="${at}" role="group" aria-label="${lane.label}" height="${height}"
+viewBox="0 0 ${WIDTH} ${height}" preserveAspectRatio="none">${drawn(lane)}</svg></div>`
 })}
 ${note === undefined ? undefined : html`<p class="note">${note}</p>`}
 </section>`,
@@ -55,9 +60,10 @@ ${note === undefined ? undefined : html`<p class="note">${note}</p>`}
   return html`
 <section id="time" aria-labelledby="time-title">
 <h2 id="time-title">Timeline</h2>
-<p class="lead">All times count from the first moment of the run; names are shown without ${`${run}-`} before them. <span class="needs-script">Drag to move, hold <kbd>Ctrl</kbd> and turn the
-wheel to zoom, drag along the times to pick a stretch. Keys: <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>←</kbd> <kbd>→</kbd> move,
-<kbd>0</kbd> the whole run, <kbd>n</kbd> <kbd>p</kbd> next and previous mark, <kbd>↑</kbd> <kbd>↓</kbd> lanes, <kbd>Enter</kbd> follows a
+<p class="lead">All times count from the first moment of the run; names are shown without ${`${run}-`} before them.
+<span class="needs-script">Drag to move, hold <kbd>Ctrl</kbd> and turn the wheel to zoom, drag along the times to pick a
+stretch. Keys: <kbd>+</kbd> <kbd>−</kbd> zoom, <kbd>←</kbd> <kbd>→</kbd> move, <kbd>0</kbd> the whole run,
+<kbd>n</kbd> <kbd>p</kbd> next and previous mark, <kbd>↑</kbd> <kbd>↓</kbd> lanes, <kbd>Enter</kbd> follows a
 finding.</span> <a href="#tables">The same as tables</a></p>
 <div id="timeline" tabindex="0" role="group" aria-label="Timeline of the run" aria-describedby="timeline-window">
 ${DEFINITIONS}
@@ -71,8 +77,9 @@ ${DEFINITIONS}
 <span id="timeline-window" aria-live="polite">the whole run, ${scale.lengthText(timeline.spanTicks)}</span>
 </div>
 <div class="scale">
-<svg class="times" height="26" viewBox="0 0 ${WIDTH} 26" preserveAspectRatio="none">${Html.trusted(drawing.drawAxis(view))}</svg>
-<svg class="overview" height="4" viewBox="0 0 1000 4" preserveAspectRatio="none" aria-hidden="true"><rect class="ground" width="1000" height="4"/><rect id="overview-window" x="0" width="1000" height="4"/></svg>
+<svg class="times" height="26" viewBox="0 0 ${WIDTH} 26" preserveAspectRatio="none">${axis}</svg>
+<svg class="overview" height="4" viewBox="0 0 1000 4" preserveAspectRatio="none" aria-hidden="true">
+<rect class="ground" width="1000" height="4"/><rect id="overview-window" x="0" width="1000" height="4"/></svg>
 </div>
 </div>
 ${groups}
@@ -112,7 +119,8 @@ const LEGENDS = {
         'open',
       ),
       key(
-        '<rect class="txn committed" x="2" y="2" width="22" height="12"/><rect class="ending" x="14" y="2" width="10" height="12"/>',
+        '<rect class="txn committed" x="2" y="2" width="22" height="12"/>' +
+          '<rect class="ending" x="14" y="2" width="10" height="12"/>',
         'from when its end was asked for',
       ),
     ].join('')}</ul>`,

@@ -1,8 +1,8 @@
 /**
  * What the timeline shows: plain data, in columns, as it goes into the page.
  *
- * Times are whole ticks, tenths of a millisecond, from the beginning of the run; `NONE` where there is none. Rows of a lane are in the
- * order of their first time. How many rows a lane may have is decided by whoever makes it.
+ * Times are whole ticks, tenths of a millisecond, from the beginning of the run; `NONE` where there is none. Rows of a
+ * lane are in the order of their first time. How many rows a lane may have is decided by whoever makes it.
  */
 
 export const TICKS_PER_MS = 10
@@ -68,7 +68,8 @@ export interface FaultLane extends LaneHead {
 }
 
 /**
- * - `committed`, `aborted`: it was asked for, and the answer said so. `refused`: a commit was refused for good, and it was aborted.
+ * - `committed`, `aborted`: it was asked for, and the answer said so. `refused`: a commit was refused for good, and it
+ *   was aborted.
  * - `unknown`: nobody was told what became of it. `open`: it was not ended, and nothing after it shows that it is over.
  */
 export const TRANSACTION_OUTCOMES = ['committed', 'aborted', 'refused', 'unknown', 'open'] as const

@@ -1,6 +1,7 @@
 /**
- * Makes the timeline answer to wheel, drag and keyboard: moves the view, draws the lanes anew, shows what a mark means. Runs in the page: see
- * time-scale.ts. What is seen without it is the whole run, as it was drawn when the page was written.
+ * Makes the timeline answer to wheel, drag and keyboard: moves the view, draws the lanes anew, shows what a mark means.
+ * Runs in the page: see time-scale.ts. What is seen without it is the whole run, as it was drawn when the page was
+ * written.
  */
 import type { Timeline } from '../timeline.ts'
 import type { Page, PageElement, PageEvent } from './dom.ts'

@@ -1,4 +1,7 @@
-/** What of a browser the script of the page uses. Declared here, so that the rest of the program does not see a browser's names. */
+/**
+ * What of a browser the script of the page uses. Declared here, so that the rest of the program does not see a
+ * browser's names.
+ */
 
 export interface PageElement {
   readonly dataset: Record<string, string | undefined>

@@ -1,9 +1,9 @@
 /**
- * Draws a lane of the timeline as the inside of an SVG element, for any view of the run. Pure, and the same for the page as it is written
- * and for the page that is zoomed. Runs in the page too: see time-scale.ts.
+ * Draws a lane of the timeline as the inside of an SVG element, for any view of the run. Pure, and the same for the
+ * page as it is written and for the page that is zoomed. Runs in the page too: see time-scale.ts.
  *
- * What can be pointed at has the class `mark`, its words in `aria-label`, `data-row` (with which row of the lane it begins), `data-count`
- * (how many it stands for) and `data-from` and `data-to` in ticks.
+ * What can be pointed at has the class `mark`, its words in `aria-label`, `data-row` (with which row of the lane it
+ * begins), `data-count` (how many it stands for) and `data-from` and `data-to` in ticks.
  */
 import type {
   FaultLane,
@@ -266,7 +266,8 @@ export function laneDrawing(scale: TimeScale) {
     const { bars, highest, total } = densities(points, view, DENSITY_COLUMN)
     const drawn = bars.map(({ x, count }) => {
       const height = Math.max(2, Math.sqrt(count / highest) * PROCESS_REACH)
-      return `M${px(x)} ${PROCESS_MIDDLE + direction * 3}h${DENSITY_COLUMN - 0.5}v${px(direction * height)}h-${DENSITY_COLUMN - 0.5}z`
+      const width = DENSITY_COLUMN - 0.5
+      return `M${px(x)} ${PROCESS_MIDDLE + direction * 3}h${width}v${px(direction * height)}h-${width}z`
     })
     return `<path class="${name}" data-count="${total}" d="${drawn.join('')}"/>`
   }

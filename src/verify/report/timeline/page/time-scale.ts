@@ -1,8 +1,8 @@
 /**
  * Where a moment lies on the screen, which moments are written on the axis, and how a view of the run is moved.
  *
- * Everything in this folder also runs in the page, where it arrives as the text of one function: so each file is one function that
- * refers to nothing but what it is given and what is declared inside it.
+ * Everything in this folder also runs in the page, where it arrives as the text of one function: so each file is one
+ * function that refers to nothing but what it is given and what is declared inside it.
  */
 
 /** What is on the screen: the ticks from `from` to `to`, on so many pixels. */
@@ -99,8 +99,8 @@ export function timeScale() {
   }
 
   /**
-   * What of the rows is in view. Narrow neighbours of one key that are less than `gapPx` apart become one; what is wide enough to be seen by
-   * itself stays so.
+   * What of the rows is in view. Narrow neighbours of one key that are less than `gapPx` apart become one; what is wide
+   * enough to be seen by itself stays so.
    *
    * @param from  in order, or nearly: a row may begin before the one ahead of it
    * @param keyOf  rows with different keys are never drawn together
@@ -173,7 +173,10 @@ export function timeScale() {
     return { bars, highest, total }
   }
 
-  /** The corners of a step line in view, at most three for each column of pixels: its first, highest and last value there. */
+  /**
+   * The corners of a step line in view, at most three for each column of pixels: its first, highest and last value
+   * there.
+   */
   function stepCorners(
     line: { readonly at: readonly number[]; readonly value: readonly number[] },
     view: View,
