@@ -115,16 +115,20 @@ test.each(EACH)(
 )
 
 test('C13 KAFKA-18227: what a client adds after its change to version 2 is in the next transaction, not in the last one', async () => {
-  for (let seed = 1; seed <= 6; seed++) {
+  for (let seed = 1; seed <= 10; seed++) {
     await inScene(
       async (scene) => {
         const producer = await RawProducer.start(scene, 1)
         expect(await producer.send('one')).toBe('NONE')
+        const other = { client: await scene.connect(), producer: producer.current, partition: 1, sequence: 0 }
         scene.broker.slowDisk(50)
-        expect(await producer.endAtLast(true)).toBe('NONE')
-        // The epoch is the same, and the marker is not on disk yet.
+        const ending = producer.endAtLast(true)
+        // On its way, decided, or complete; the epoch is the same in all three.
+        await scene.pause(3 * seed)
         producer.version = 2
-        expect(await producer.sendAtLast('two', { partition: 1 })).toBe('NONE')
+        const adding = producer.untilDecided(async () => (await producer.produce('two', other)).errorCode)
+        expect(await ending).toBe('NONE')
+        expect(await adding).toBe('NONE')
         expect(await producer.endAtLast(false)).toBe('NONE')
         await scene.ended()
         expect(await scene.log('t', 0)).toEqual(['committed 0: one', 'commit-marker 0'])

@@ -167,13 +167,14 @@ export class RawProducer {
 
   /** Asks once, and takes over what it is answered. */
   async end(committed: boolean, { producer = this.current, client = this.client }: Numbers = {}): Promise<ErrorCode> {
-    const reply = await client.wire.request(endTxn, this.version === 1 ? 4 : 5, {
+    const { version } = this
+    const reply = await client.wire.request(endTxn, version === 1 ? 4 : 5, {
       transactionalId: this.id,
       ...producer,
       committed,
     })
     if (reply.errorCode !== 'NONE') return reply.errorCode
-    this.become(this.version === 1 ? producer : reply)
+    this.become(version === 1 ? producer : reply)
     return 'NONE'
   }
 
