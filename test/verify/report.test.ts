@@ -412,6 +412,20 @@ describe('many are drawn together', () => {
   })
 })
 
+test('what happened in one moment is shown in the order in which it must have', () => {
+  const row = { writer: 1, transaction: 1, number: 0, partition: 't-0', isCommit: 1, outcome: 'ok', error: '', at: 5 }
+  const tables = ['transactionEnded', 'transactionEnding', 'sendInvoked', 'transactionBegun', 'writerReady'] as const
+  const slice = tables.map((table) => ({ table, row }))
+  const history = new Draft().history()
+  const verdict = check(history)
+  const example = { what: 'x', slice, omitted: 0 }
+  const finding = { code: 'A5', name: 'x', isAllowed: false, count: 1, definition: 'x', summary: 'x' } as const
+  const page = renderReport(history, { ...verdict, anomalies: [{ ...finding, examples: [example] }] })
+  expect(Array.from(page.matchAll(/<tr class="row-\w+" title="(\w+)"/g), ([, table]) => table)).toEqual(
+    tables.toReversed(),
+  )
+})
+
 test('each table of a history has words for its rows', () => {
   for (const table of TABLE_NAMES) {
     const row = Object.fromEntries(

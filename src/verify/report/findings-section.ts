@@ -2,6 +2,7 @@
  * What was found, each kind with its meaning and examples, and each example with the rows of the history that show it.
  */
 import type { Finding, FindingExample, SliceRow, Verdict } from '../check/verdict.ts'
+import { TABLE_NAMES } from '../history/tables.ts'
 import { findingId, type PlacedExample } from './finding-places.ts'
 import { type Html, html } from './html.ts'
 import type { RunFacts } from './run-facts.ts'
@@ -81,7 +82,7 @@ const OPEN = html` open`
 
 function sliceTable(facts: RunFacts, { slice, omitted }: FindingExample): Html {
   if (slice.length === 0) return html`<p class="note">No rows of the history belong to it.</p>`
-  const lines = withoutRepetitions(slice)
+  const lines = withoutRepetitions(inCausalOrder(slice))
   const timed = lines.filter(({ row }) => typeof row['at'] === 'number')
   const rest = lines.filter(({ row }) => typeof row['at'] !== 'number')
   const repeated = slice.length - lines.length
@@ -103,6 +104,15 @@ interface Line {
   readonly row: SliceRow['row']
   readonly table: string
   readonly words: Words
+}
+
+/** What happened in the same moment, in the order in which it must have. */
+function inCausalOrder(slice: readonly SliceRow[]): SliceRow[] {
+  const timeOf = ({ row }: SliceRow): number => (typeof row['at'] === 'number' ? row['at'] : Number.MAX_VALUE)
+  // Tables are declared in the order of a life, but for the beginning of a transaction, which precedes its values.
+  const rankOf = ({ table }: SliceRow): number =>
+    table === 'transactionBegun' ? TABLE_NAMES.indexOf('sendInvoked') - 0.5 : TABLE_NAMES.indexOf(table)
+  return slice.toSorted((one, other) => timeOf(one) - timeOf(other) || rankOf(one) - rankOf(other))
 }
 
 /** Brokers are asked again and again: what they say is shown when it is new. */

@@ -99,6 +99,8 @@ details[id]:target { background: color-mix(in srgb, var(--accent) 10%, transpare
   var(--accent); }
 article:target { box-shadow: 0 0 0 2px var(--accent); }
 .jump { display: inline-block; margin: 4px 0; font-size: 13.5px; }
+details.table table { min-width: 0; }
+details.table th, details.table td { padding-right: 28px; }
 details.table { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 8px 16px;
   margin-bottom: 8px; }
 .not-checked { color: var(--soft); font-size: 14px; margin-top: 18px; }
