@@ -140,6 +140,40 @@ test.each(VERSIONS)(
   },
 )
 
+test.each(VERSIONS.flatMap((version) => [true, false].map((committed) => [committed, version] as const)))(
+  'B2.31 KAFKA-5522: a look-up by time finds nothing of a transaction before it is over, after a power cut either [committed: %s, version %i]',
+  async (committed, version) => {
+    await inScene(async (scene) => {
+      const lookUp = (timestamp: number, isolationLevel: 0 | 1) =>
+        scene.ask(async ({ wire }) => {
+          const topics = [{ name: 't', partitions: [{ partitionIndex: 0, timestamp }] }]
+          const reply = await wire.request(listOffsets, 7, { replicaId: -1, isolationLevel, topics })
+          return reply.topics[0]?.partitions[0]?.offset
+        })
+      const record = (timestamp: number, value: string) => ({ timestamp, key: null, value: Buffer.from(value) })
+      await scene.ask((client) => client.produce('t', { records: [record(1_000, 'old')] }))
+      const producer = await RawProducer.start(scene, version, { timeoutMs: 600_000 })
+      if (version === 1) expect(await producer.add(0)).toBe('NONE')
+      const batch = { records: [record(2_000, 'open')], ...producer.current, baseSequence: 0, isTransactional: true }
+      const where = { transactionalId: producer.id, version: version === 1 ? 11 : 12 }
+      expect((await scene.ask((client) => client.produce('t', batch, where))).errorCode).toBe('NONE')
+      const isHidden = async (): Promise<void> => {
+        // 1,500 lies between the two; -3 asks for the largest timestamp.
+        expect([await lookUp(1_500, 0), await lookUp(1_500, 1)]).toEqual([1, -1])
+        expect([await lookUp(-3, 0), await lookUp(-3, 1)]).toEqual([1, 0])
+      }
+      await isHidden()
+      await scene.powerCut()
+      await isHidden()
+      expect(await producer.despite(() => producer.endAtLast(committed))).toBe('NONE')
+      await scene.ended()
+      // Kafka finds records of aborted transactions too; who reads on from there leaves them out.
+      expect(await lookUp(1_500, 1)).toBe(1)
+      expect(await scene.committed()).toEqual(committed ? ['old', 'open'] : ['old'])
+    })
+  },
+)
+
 test.each(VERSIONS)(
   'B2.32 KAFKA-12153: a tail that is torn inside of an open transaction leaves it open where it began [version %i]',
   async (version) => {

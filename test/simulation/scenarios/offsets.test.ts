@@ -7,6 +7,7 @@ import { deleteGroups } from '../../../src/protocol/messages/delete-groups.ts'
 import { listGroups } from '../../../src/protocol/messages/list-groups.ts'
 import { offsetCommit } from '../../../src/protocol/messages/offset-commit.ts'
 import { offsetDelete } from '../../../src/protocol/messages/offset-delete.ts'
+import { txnOffsetCommit } from '../../../src/protocol/messages/txn-offset-commit.ts'
 import { RawProducer } from './raw-producer.ts'
 import { inScene, type Scene, VERSIONS } from './scene.ts'
 
@@ -137,6 +138,36 @@ test.each(VERSIONS)(
       },
       { properties: FORGETFUL },
     )
+  },
+)
+
+test.each(VERSIONS)(
+  'B3.52 KAFKA-16371: an offset that is refused for its metadata is not unstable, over a power cut either [version %i]',
+  async (version) => {
+    await inScene(async (scene) => {
+      const producer = await RawProducer.start(scene, version)
+      if (version === 1) expect(await producer.addGroup()).toBe('NONE')
+      const { topics } = await producer.client.wire.request(txnOffsetCommit, version === 1 ? 4 : 5, {
+        ...{ transactionalId: producer.id, groupId: 'g', ...producer.current },
+        topics: [
+          {
+            name: 't',
+            partitions: [
+              { partitionIndex: 0, committedOffset: 7, committedMetadata: 'x'.repeat(5_000) },
+              { partitionIndex: 1, committedOffset: 8, committedMetadata: 'short' },
+            ],
+          },
+        ],
+      })
+      expect(topics[0]?.partitions.map(({ errorCode }) => errorCode)).toEqual(['OFFSET_METADATA_TOO_LARGE', 'NONE'])
+      const told = async () => [await scene.offset(), await scene.offset('g', { partition: 1 })]
+      expect(await told()).toEqual([-1, 'unstable'])
+      await scene.powerCut()
+      expect(await told()).toEqual([-1, 'unstable'])
+      expect(await producer.despite(() => producer.endAtLast(true))).toBe('NONE')
+      await scene.ended()
+      expect(await told()).toEqual([-1, 8])
+    })
   },
 )
 

@@ -1,6 +1,6 @@
 /**
- * What partitions remember of producers, over expiry, deletion of records, checkpoints and power cuts (rows B2 35, 36, 38, 40 and
- * 43 to 46): nothing is stored twice, nobody is refused who is in order, and who was fenced stays so.
+ * What partitions remember of producers, over expiry, deletion of records, checkpoints and power cuts (rows B2 35 to 38, 40,
+ * 43 to 46 and 49): nothing is stored twice, nobody is refused who is in order, and who was fenced stays so.
  */
 import { expect, test } from 'vitest'
 import { deleteRecords } from '../../../src/protocol/messages/delete-records.ts'
@@ -111,6 +111,34 @@ test.each(HARM_NAMES)(
       expect(await send(3)).toMatchObject({ errorCode: 'NONE', baseOffset: first.baseOffset })
       expect((await send(9)).errorCode).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
     })
+  },
+)
+
+test.each(HARM_NAMES)(
+  'B2.37 Redpanda 22670: an idempotent producer is remembered when the transactional ids are forgotten, after %s too',
+  async (harm) => {
+    await inScene(
+      async (scene) => {
+        const producer = await idempotent(scene)
+        const send = (baseSequence: number) => scene.ask((client) => client.produce('t', { ...producer, baseSequence }))
+        for (const sequence of [0, 1]) expect((await send(sequence)).errorCode).toBe('NONE')
+        const transactional = await RawProducer.start(scene, 2)
+        expect(await transactional.send('x')).toBe('NONE')
+        expect(await transactional.endAtLast(true)).toBe('NONE')
+        await scene.pause(20_000)
+        expect((await scene.coordinatorLog('tx')).at(-1)).toBe('forgotten')
+        await HARMS[harm]?.(scene)
+        expect(await send(1)).toMatchObject({ errorCode: 'NONE', baseOffset: 1 })
+        expect(await send(2)).toMatchObject({ errorCode: 'NONE', baseOffset: 4 })
+      },
+      {
+        properties: {
+          'transactional.id.expiration.ms': '5000',
+          'transaction.remove.expired.transaction.cleanup.interval.ms': '1000',
+          'producer.id.expiration.check.interval.ms': '1000',
+        },
+      },
+    )
   },
 )
 
@@ -295,3 +323,29 @@ test.each(['it is too large', 'the disk fails'] as const)(
     })
   },
 )
+
+test('B2.49 Redpanda 7057, 18198: producer ids without end fill a table of bounded size, and time makes room in it', async () => {
+  await inScene(
+    async (scene) => {
+      const send = (producerId: number) =>
+        scene.ask((client) => client.produce('t', { producerId, producerEpoch: 0, baseSequence: 0 }))
+      const errors: string[] = []
+      for (let id = 10_000; id < 10_120; id++) errors.push((await send(id)).errorCode)
+      expect(errors).toEqual([...Array<string>(100).fill('NONE'), ...Array<string>(20).fill('POLICY_VIOLATION')])
+      // Those that are in it go on, and so does who has no id; a restart makes no room.
+      await scene.powerCut()
+      expect((await send(10_007)).errorCode).toBe('NONE')
+      expect((await scene.ask((client) => client.produce('t', { values: ['plain'] }))).errorCode).toBe('NONE')
+      expect((await send(10_119)).errorCode).toBe('POLICY_VIOLATION')
+      await scene.pause(15_000)
+      expect((await send(10_119)).errorCode).toBe('NONE')
+    },
+    {
+      properties: {
+        'semel.max.producer.ids': '100',
+        'producer.id.expiration.ms': '10000',
+        'producer.id.expiration.check.interval.ms': '1000',
+      },
+    },
+  )
+})
