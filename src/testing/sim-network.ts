@@ -25,6 +25,8 @@ export interface SimNetworkOptions {
   readonly latencyMs?: { readonly min: number; readonly max: number }
   /** Delivers what was written in one piece as several, cut anywhere. */
   readonly splits?: boolean
+  /** Told of what is written, in one piece. */
+  readonly onWrite?: (direction: Direction, bytes: Uint8Array) => void
   /** Told of all bytes that arrive. */
   readonly onArrival?: (from: string, to: string, bytes: Uint8Array) => void
 }
@@ -246,6 +248,7 @@ export class SimNetwork implements Network {
     clock: (): Clock => this.#options.clock,
     pieces: (bytes: Uint8Array): readonly Uint8Array[] => this.#pieces(bytes),
     losesHalf: (): boolean => this.#options.random.chance(0.5),
+    onWrite: (direction: Direction, bytes: Uint8Array): void => this.#options.onWrite?.(direction, bytes),
     onArrival: (direction: Direction, bytes: Uint8Array): void =>
       this.#options.onArrival?.(direction.from, direction.to, bytes),
   }

@@ -26,6 +26,7 @@ export interface LinkRules {
   pieces(bytes: Uint8Array): readonly Uint8Array[]
   /** Whether what is under way is lost when an end goes without closing. */
   losesHalf(): boolean
+  onWrite(direction: Direction, bytes: Uint8Array): void
   onArrival(direction: Direction, bytes: Uint8Array): void
 }
 
@@ -86,6 +87,7 @@ export class SimSocket implements Socket {
     if (this.isClosed || this.#hasEnded) return false
     // A copy, as a network makes one: what the writer does to its memory later must not be seen.
     const bytes = Buffer.concat(chunks)
+    this.#link.network.onWrite(this.#outgoing, bytes)
     this.#unackedBytes += bytes.length
     for (const piece of this.#link.network.pieces(bytes)) this.#send({ kind: 'data', bytes: piece })
     this.#needsDrain = this.bufferedBytes >= HIGH_WATER_BYTES

@@ -23,6 +23,7 @@ export const FAULT_KINDS = [
   'cut-all',
   'cut-one',
   'swizzle',
+  'stray-requests',
   // Processes.
   'pause-client',
   'hiccup-client',
@@ -79,6 +80,9 @@ const CALM_SHARE = 0.03
 /** How many faults there are in a run, about. */
 const COUNTS: readonly number[] = [3, 10, 25, 60]
 const HICCUP_MS_MAX = 400
+const STRAY = 'stray'
+const STRAYS_MAX = 12
+const STRAY_PAUSE_MS_MAX = 30
 const CLOCK_JUMP_MS_MAX = 60_000
 
 /** @param durationMs  none is planned to begin later, or to last longer */
@@ -223,6 +227,27 @@ const INFLICTORS: Readonly<Record<FaultKind, Inflictor>> = {
     }
     const working = work()
     return { target: held.join(', '), undo: () => working }
+  },
+  /** Requests of the past come again, as from a zombie or a proxy that repeats: in their order, on a connection of their own. */
+  'stray-requests'({ random, targets: { world } }) {
+    const { kept } = world.requests
+    const last = random.below(kept.length + 1)
+    const strays = kept.slice(Math.max(0, last - 1 - random.below(STRAYS_MAX)), last)
+    const [first] = strays
+    if (first === undefined) return undefined
+    const frames = strays.filter(({ port }) => port === first.port).map(({ frame }) => frame)
+    world.network.connect({ host: STRAY, port: first.port }).then(
+      async (socket) => {
+        for (const frame of frames) {
+          socket.write([frame])
+          await world.pause(between(random, 0, STRAY_PAUSE_MS_MAX))
+        }
+        socket.destroy()
+      },
+      // Nobody listens: then they are lost.
+      () => undefined,
+    )
+    return { target: STRAY, detail: `requests ${strays.map(({ apiKey }) => apiKey).join(' ')}` }
   },
 
   'pause-client': (moment) => pauseClient(moment),

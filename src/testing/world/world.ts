@@ -11,6 +11,7 @@ import { SimClock } from '../sim-clock.ts'
 import { SimEvents } from '../sim-events.ts'
 import { SimNetwork } from '../sim-network.ts'
 import { SimRandom } from '../sim-random.ts'
+import { isConsequential, PastRequests } from './past-requests.ts'
 import { SimProcess } from './sim-process.ts'
 import { TraceHash } from './trace-hash.ts'
 
@@ -30,6 +31,8 @@ export class World {
   readonly clock: SimClock
   readonly network: SimNetwork
   readonly trace: TraceHash
+  /** Requests that changed something, the last of them. */
+  readonly requests = new PastRequests()
   readonly #random: SimRandom
   readonly #arrivals = new Arrivals()
   readonly #logger: Logger
@@ -52,6 +55,7 @@ export class World {
       random: this.#random.fork(),
       latencyMs: LATENCY_MS,
       splits: true,
+      onWrite: (direction, bytes) => this.requests.note(direction, bytes),
       onArrival: (from, to, bytes) => {
         this.trace.addBytes(`${from} > ${to}`, bytes)
         if (isConsequential(bytes)) this.#arrivals.note(from, to)
@@ -119,19 +123,6 @@ export class World {
       error: (message, more) => logger.error(message, { ...fields(), ...more }),
     }
   }
-}
-
-/** API keys of the requests that write records, offsets or transactions. */
-const CONSEQUENTIAL: ReadonlySet<number> = new Set([0, 8, 22, 24, 25, 26, 28])
-const API_KEY_AT = 4
-const VERSION_MAX = 100
-
-/** Whether the bytes seem to begin with a request that changes something: a guess, as replies and parts of frames pass here too. */
-function isConsequential(bytes: Uint8Array): boolean {
-  if (bytes.length < API_KEY_AT + 4) return false
-  const apiKey = ((bytes[API_KEY_AT] as number) << 8) | (bytes[API_KEY_AT + 1] as number)
-  const version = ((bytes[API_KEY_AT + 2] as number) << 8) | (bytes[API_KEY_AT + 3] as number)
-  return version > 0 && version < VERSION_MAX && CONSEQUENTIAL.has(apiKey)
 }
 
 interface ArrivalWait {
