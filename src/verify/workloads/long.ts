@@ -13,8 +13,6 @@ import { assignedReader, watch } from './watch.ts'
 import type { PlanOptions, Role, Workload } from './workload.ts'
 
 const PARTITIONS = 2
-/** Transactions that one process has open at a time. */
-const PARALLEL = 3
 const SENDS_MAX = 5
 const OVERDUE_SHARE = 0.2
 const TRIM_INTERVAL_MS = 700
@@ -48,7 +46,9 @@ function sleeper(plan: PlanOptions, partitions: readonly PartitionName[]): Role 
     count: 4,
     run: (worker) =>
       participating(worker, plan, async (me) => {
-        const ids = Array.from({ length: PARALLEL }, (_, n) => `${plan.run}-long-${worker.index}-${n}`)
+        // The first is nobody's after this process: what it leaves open only the broker can end.
+        const names = [`${worker.index}-0-${worker.incarnation}`, `${worker.index}-1`, `${worker.index}-2`]
+        const ids = names.map((name) => `${plan.run}-long-${name}`)
         await Promise.all(ids.map((transactionalId) => sleepInTransactions(me, plan, partitions, transactionalId)))
       }),
   }
