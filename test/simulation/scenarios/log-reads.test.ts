@@ -180,21 +180,34 @@ test.each(VERSIONS)(
     for (let operation = 0; operation < 10; operation++) {
       await inScene(
         async (scene) => {
+          const older = await RawProducer.start(scene, version, { id: 'older', timeoutMs: 600_000 })
           const producer = await RawProducer.start(scene, version, { timeoutMs: 600_000 })
           await scene.ask((client) => client.produce('t', { values: ['plain'] }))
+          expect(await older.send('older')).toBe('NONE')
           expect(await producer.send('begin')).toBe('NONE')
           const cut = scene.powerCutAt(operation, { writes: 'mixed', names: 'mixed', garbles: true })
-          const values = Array.from({ length: 6 }, (_, at) => `${at} ${LARGE}`)
-          for (const value of values) {
-            expect(await producer.despite(() => producer.send(value))).toBe('NONE')
+          const values = Array.from({ length: 15 }, (_, at) => `${at} ${LARGE}`)
+          for (let first = 0; first < values.length; first += 5) {
+            // Five in flight: frames that are written together, and torn together.
+            const answers = await producer.despite(() =>
+              Promise.all(
+                values
+                  .slice(first, first + 5)
+                  .map((value, at) => producer.produce(value, { sequence: 1 + first + at })),
+              ),
+            )
+            expect(answers.map(({ errorCode }) => errorCode)).toEqual(Array(5).fill('NONE'))
             expect((await fetchStable(scene, 0)).lastStableOffset).toBe(1)
           }
           await cut
-          producer.client = await scene.connect()
           expect((await fetchStable(scene, 0)).lastStableOffset).toBe(1)
-          expect(await producer.despite(() => producer.endAtLast(operation % 2 === 0))).toBe('NONE')
+          const committed = operation % 2 === 0
+          expect(await producer.despite(() => producer.endAtLast(committed))).toBe('NONE')
           await scene.ended()
-          expect(await scene.committed()).toEqual(operation % 2 === 0 ? ['plain', 'begin', ...values] : ['plain'])
+          expect((await fetchStable(scene, 0)).lastStableOffset).toBe(1)
+          expect(await older.despite(() => older.endAtLast(true))).toBe('NONE')
+          await scene.ended('older')
+          expect(await scene.committed()).toEqual(['plain', 'older', ...(committed ? ['begin', ...values] : [])])
         },
         { seed: operation + 1 },
       )
