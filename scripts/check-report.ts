@@ -70,7 +70,7 @@ async function checkStory(browser: Browser, folder: string, story: Story, text: 
   await useKeyboard(page, name)
   await picture(page, 'zoomed')
   await useMouse(page, name)
-  if (story.verdict.anomalies.length > 0) await followFinding(page, name)
+  if (placedCount(story) > 0) await followFinding(page, name)
   expect(`${name}: no markup from the history`, (await page.locator('img').count()) === 0)
   await page.pdf({ path: join(folder, name, 'print.pdf'), preferCSSPageSize: true })
   await page.context().close()
@@ -86,15 +86,17 @@ async function checkStory(browser: Browser, folder: string, story: Story, text: 
   await narrow.context().close()
 
   expect(`${name}: nothing complains`, complaints.length === 0, complaints.join('\n'))
-  console.log(`${name}: ${bytes} bytes, open after ${openMs} ms`)
+  const found = story.verdict.anomalies.map(({ code }) => code).join(' ')
+  console.log(`${name}: ${bytes} bytes, open after ${openMs} ms, findings: ${found === '' ? 'none' : found}`)
 }
 
 /** What is drawn of the whole run stands for as many rows as the history has. */
-async function expectCounts(page: Page, { name, history, verdict }: Story, how: string): Promise<void> {
+async function expectCounts(page: Page, story: Story, how: string): Promise<void> {
+  const { name, history } = story
   const { fault, transactionBegun, sendInvoked, read, phase, processStarted } = history.tables
   const processes = new Set(processStarted.process.subarray(0, processStarted.length))
   const wanted = {
-    '.mark.finding': placeExamples(verdict).filter(({ place }) => place !== undefined).length,
+    '.mark.finding': placedCount(story),
     '.mark.phase': phase.length + 1,
     '.mark.fault': fault.length,
     '.mark.transaction': transactionBegun.length,
@@ -107,6 +109,11 @@ async function expectCounts(page: Page, { name, history, verdict }: Story, how: 
     const drawn = Number(await countedBy(page, selector, sum))
     expect(`${name}, ${how}: ${selector} stands for ${count}`, drawn === count, drawn)
   }
+}
+
+/** Examples with a time, which have a mark on the timeline. */
+function placedCount({ verdict }: Story): number {
+  return placeExamples(verdict).filter(({ mark }) => mark !== undefined).length
 }
 
 /** Also of a page that may not run scripts: the question is asked from outside. */

@@ -50,7 +50,7 @@ function verdictBadge(isAllowed: boolean): Html {
 
 function findingArticle(context: Context, finding: Finding, index: number): Html {
   const { code, name, isAllowed, reason, count, definition, examples } = finding
-  const why = isAllowed ? html`<p class="reason"><strong>Allowed:</strong> ${reason}</p>` : undefined
+  const why = isAllowed ? html`<p class="reason"><strong>Allowed:</strong> ${reason}.</p>` : undefined
   const shown = count > examples.length ? `the first ${examples.length} of ${count}` : `${count} in all`
   return html`
 <article class="finding ${isAllowed ? 'allowed' : 'broken'}" id="${findingId(index)}">
@@ -63,6 +63,8 @@ ${examples.map((example, at) => exampleDetails(context, example, !isAllowed && a
 
 function exampleDetails({ facts, placed }: Context, example: FindingExample, isOpen: boolean): Html {
   const { id = '', place, mark } = placed.get(example) ?? {}
+  // What is allowed is told, not shown.
+  if (example.slice.length === 0) return html`<p class="told" id="${id}">${example.what}</p>`
   const from = place === undefined ? 0 : facts.ticks(place.from)
   const to = place === undefined ? 0 : facts.ticks(place.to)
   const link =
@@ -81,7 +83,6 @@ ${sliceTable(facts, example)}
 const OPEN = html` open`
 
 function sliceTable(facts: RunFacts, { slice, omitted }: FindingExample): Html {
-  if (slice.length === 0) return html`<p class="note">No rows of the history belong to it.</p>`
   const lines = withoutRepetitions(inCausalOrder(slice))
   const timed = lines.filter(({ row }) => typeof row['at'] === 'number')
   const rest = lines.filter(({ row }) => typeof row['at'] !== 'number')

@@ -49,8 +49,7 @@ export function overviewSection(facts: RunFacts, verdict: Verdict, command: stri
 function sentence({ anomalies, counts }: Verdict): string {
   const broken = anomalies.filter(({ isAllowed }) => !isAllowed)
   const allowed = anomalies.length - broken.length
-  const also =
-    allowed === 0 ? '' : ` ${allowed} ${allowed === 1 ? 'kind is' : 'kinds are'} shown that may happen in this run.`
+  const also = allowed === 0 ? '' : ` What is allowed was found too, of ${plural(allowed, 'kind')}.`
   if (broken.length === 0) {
     const size = `${plural(counts.transactions, 'transaction')} and ${plural(counts.sent, 'value')}`
     return `Nothing that is forbidden was found in what ${size} left behind.${also}`

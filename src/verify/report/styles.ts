@@ -98,6 +98,7 @@ summary { cursor: pointer; overflow-wrap: anywhere; }
 details[id]:target { background: color-mix(in srgb, var(--accent) 10%, transparent); box-shadow: -6px 0 0
   var(--accent); }
 article:target { box-shadow: 0 0 0 2px var(--accent); }
+.told { border-top: 1px solid var(--faint); margin: 0; padding: 6px 0; overflow-wrap: anywhere; }
 .jump { display: inline-block; margin: 4px 0; font-size: 13.5px; }
 details.table table { min-width: 0; }
 details.table th, details.table td { padding-right: 28px; }
