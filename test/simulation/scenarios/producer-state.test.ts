@@ -11,6 +11,8 @@ import { inScene, type Scene, VERSIONS } from './scene.ts'
 
 const SEQUENCE_MAX = 2 ** 31 - 1
 const LARGE = 'x'.repeat(20_000)
+/** Of producers that are silent for three seconds. */
+const FORGETFUL = { 'producer.id.expiration.ms': '3000', 'producer.id.expiration.check.interval.ms': '500' }
 const CHECKPOINTING = { 'semel.checkpoint.bytes': '65536' }
 
 /** What may happen to a broker between two requests. */
@@ -57,6 +59,12 @@ test('B2.35 KAFKA-9144: a producer of old timestamps whose markers are young is 
         await scene.ended()
         await scene.pause(1_500)
       }
+      // Markers alone, for longer than that: each is a sign of life.
+      for (let round = 0; round < 3; round++) {
+        expect(await producer.add(0)).toBe('NONE')
+        expect(await producer.endAtLast(true)).toBe('NONE')
+        await scene.pause(2_000)
+      }
       // A repetition would be stored again if its producer were unknown.
       expect(await producer.add(0)).toBe('NONE')
       expect(await send(7)).toMatchObject({ errorCode: 'NONE', baseOffset: 14 })
@@ -75,8 +83,26 @@ test('B2.35 KAFKA-9144: a producer of old timestamps whose markers are young is 
       expect(await producer.endAtLast(false)).toBe('NONE')
     },
     {
-      properties: { 'producer.id.expiration.ms': '3000', 'producer.id.expiration.check.interval.ms': '500' },
+      properties: FORGETFUL,
     },
+  )
+})
+
+test('B2.35 KAFKA-9144: a producer without transactions that writes records of long ago is not forgotten while it writes', async () => {
+  await inScene(
+    async (scene) => {
+      const producer = await idempotent(scene)
+      const send = (baseSequence: number) => {
+        const records = [{ timestamp: 1_000, key: null, value: Buffer.from(String(baseSequence)) }]
+        return scene.ask((client) => client.produce('t', { records, ...producer, baseSequence }))
+      }
+      for (let sequence = 0; sequence < 8; sequence++) {
+        expect(await send(sequence)).toMatchObject({ errorCode: 'NONE', baseOffset: sequence })
+        await scene.pause(1_500)
+        expect(await send(sequence)).toMatchObject({ errorCode: 'NONE', baseOffset: sequence })
+      }
+    },
+    { properties: FORGETFUL },
   )
 })
 
@@ -106,6 +132,8 @@ test.each(HARM_NAMES)(
           await scene.ended(producer.id)
         }
       }
+      expect(await send(2)).toMatchObject({ errorCode: 'NONE', baseOffset: 2 })
+      expect((await send(9)).errorCode).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
       const first = await send(3)
       expect(first.errorCode).toBe('NONE')
       expect(await send(3)).toMatchObject({ errorCode: 'NONE', baseOffset: first.baseOffset })
@@ -158,6 +186,12 @@ test.each(HARM_NAMES)(
       expect(await send(SEQUENCE_MAX - 2, 5)).toMatchObject({ errorCode: 'NONE', baseOffset: 5 })
       expect((await send(3, 1)).errorCode).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
       expect(await send(2, 1)).toMatchObject({ errorCode: 'NONE', baseOffset: 10 })
+      const other = await idempotent(scene)
+      for (const [at, baseSequence] of [SEQUENCE_MAX, 0, 1].entries()) {
+        const sent = await scene.ask((client) => client.produce('t', { ...other, baseSequence }, { partition: 1 }))
+        expect(sent).toMatchObject({ errorCode: 'NONE', baseOffset: at })
+        if (baseSequence !== 1) await HARMS[harm]?.(scene)
+      }
     })
   },
 )
