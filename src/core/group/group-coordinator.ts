@@ -230,6 +230,7 @@ export class GroupCoordinator implements GroupCoordinatorApi {
 
   onLoaded(nowMs: number): GroupResult<undefined> {
     const effects = new Effects()
+    this.#offsets.dropOfMissingTopics(effects)
     this.#groups.onLoaded(nowMs, effects)
     this.#rebalances.deadlines.set(this.#expiry, nowMs + this.#config.offsetsRetentionCheckIntervalMs)
     return effects

@@ -339,6 +339,21 @@ export class GroupOffsets {
   }
 
   /**
+   * Tombstones for what is held for topics that are not there. Their deletion writes these itself, in a frame after its own: a
+   * crash in between leaves them to the next start, or the next topic of that name would be read from offsets of the last.
+   */
+  dropOfMissingTopics(effects: Effects): void {
+    for (const groupId of this.#store.groups()) {
+      for (const held of [this.#store.committedOf(groupId), this.#store.pendingOf(groupId)]) {
+        for (const [topic, partitions] of held) {
+          if (this.#topics.topicIdOf(topic) !== undefined) continue
+          for (const partition of partitions.keys()) effects.records.push(offsetTombstone(groupId, topic, partition))
+        }
+      }
+    }
+  }
+
+  /**
    * Tombstones for the offsets of a group that have been kept long enough: of a group of members from when it became
    * empty, else from the commit. Topics a living group is subscribed to, and offsets with an undecided one next to
    * them, are left alone (KAFKA-19163). Source: ClassicGroup.offsetExpirationCondition, cleanupExpiredOffsets.
