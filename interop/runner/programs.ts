@@ -15,6 +15,8 @@ export interface ProgramOptions {
   cwd?: string
   env?: Record<string, string>
   onLine?: (line: Line) => void
+  /** Whether JSON lines are kept in `lines`; true unless given. */
+  keepsLines?: boolean
 }
 
 const running = new Set<Program>()
@@ -52,7 +54,7 @@ export class Program {
           this.text.push(text)
           this.#remember(text)
         } else {
-          this.lines.push(line)
+          if (options.keepsLines !== false) this.lines.push(line)
           if ('ok' in line || 'done' in line || 'error' in line) this.#remember(text)
           options.onLine?.(line)
         }

@@ -6,6 +6,7 @@ import { openAppendFile } from '../../src/runtime/append-file.ts'
 import { nodeRuntime } from '../../src/runtime/node-runtime.ts'
 import { HistoryFileWriter, RunWorker, SeededRandom } from '../../src/verify/index.ts'
 import { planOf, type PlayerTask, sharedClock } from './task.ts'
+import { allOf, tellRows } from './told-rows.ts'
 
 const task = JSON.parse(process.argv[2] ?? '') as PlayerTask
 const role = planOf(task.plan).roles.find(({ name }) => name === task.role)
@@ -13,7 +14,12 @@ if (role === undefined) throw new Error(`${task.plan.workload} has no role ${tas
 
 const nothing = (): void => undefined
 const quiet = { debug: nothing, info: nothing, warn: nothing, error: nothing }
-const history = new HistoryFileWriter(openAppendFile(task.historyFile), task.info)
+const file = new HistoryFileWriter(openAppendFile(task.historyFile), task.info)
+// Writing to a pipe is done when the call returns.
+const history = allOf(
+  file,
+  tellRows((line) => process.stdout.write(line)),
+)
 const worker = new RunWorker({
   runtime: { ...nodeRuntime({ logger: quiet }), random: new SeededRandom(task.plan.seed, task.process) },
   history,
@@ -31,5 +37,6 @@ try {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = 1
 }
-history.close()
+history.flush()
+file.close()
 process.stdin.destroy()

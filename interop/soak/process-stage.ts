@@ -6,6 +6,7 @@ import { repositoryRoot } from '../runner/paths.ts'
 import { Program } from '../runner/programs.ts'
 import { type FaultCounts, Nemesis, type Victim } from './nemesis.ts'
 import { type PlanTask, type PlayerTask, SOAK_TIMEOUTS } from './task.ts'
+import { hearRows } from './told-rows.ts'
 
 export interface ProcessStageOptions {
   readonly plan: PlanTask
@@ -13,7 +14,10 @@ export interface ProcessStageOptions {
   readonly parts: number
   readonly brokers: readonly Broker[]
   readonly directory: string
+  /** Takes what the stage itself sees. */
   readonly history: HistorySink
+  /** Takes what the players write down, as soon as they have. */
+  readonly follower: HistorySink
   readonly nowMs: () => number
   readonly originNs: string
   readonly withFaults: boolean
@@ -81,6 +85,8 @@ export class ProcessStage implements Stage {
       name,
       command: [process.execPath, join(import.meta.dirname, 'player.ts'), JSON.stringify(task)],
       cwd: repositoryRoot,
+      keepsLines: false,
+      onLine: (line) => hearRows(line, this.#options.follower),
     })
     let isKilled = false
     let isStopped = false

@@ -9,6 +9,8 @@ import { openAppendFile } from '../../src/runtime/append-file.ts'
 import { nodeRuntime } from '../../src/runtime/node-runtime.ts'
 import {
   checkFiles,
+  type FollowFinding,
+  FollowingChecker,
   HistoryFileWriter,
   type HistoryInfo,
   RunWorker,
@@ -20,6 +22,7 @@ import type { Broker } from '../runner/brokers.ts'
 import type { FaultCounts } from './nemesis.ts'
 import { ProcessStage } from './process-stage.ts'
 import { type PlanTask, planOf, sharedClock, SOAK_TIMEOUTS } from './task.ts'
+import { allOf } from './told-rows.ts'
 
 export interface RoundOptions {
   readonly target: string
@@ -40,6 +43,8 @@ export interface RoundResult {
   readonly checkSeconds: number
   readonly faults: FaultCounts
   readonly verdict: Verdict
+  /** What was found on the way, before the histories were read as a whole. */
+  readonly onTheWay: readonly FollowFinding[]
   readonly historyFiles: readonly string[]
 }
 
@@ -70,7 +75,13 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   const originNs = String(process.hrtime.bigint())
   const nowMs = sharedClock(originNs)
   const controlFile = join(directory, `${plan.run}-${CONTROL_PROCESS}.history`)
-  const history = new HistoryFileWriter(openAppendFile(controlFile), info)
+  const file = new HistoryFileWriter(openAppendFile(controlFile), info)
+  const follower = new FollowingChecker({
+    lateMs: SOAK_TIMEOUTS.sessionMs * 4,
+    graceMs: SOAK_TIMEOUTS.deliveryMs * 3,
+    onFinding: ({ code, what, at }) => onPhase(`${code} on the way, ${at.toFixed(0)} ms: ${what}`),
+  })
+  const history = allOf(file, follower)
   const stage = new ProcessStage({
     plan,
     info,
@@ -78,6 +89,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     brokers,
     directory,
     history,
+    follower,
     nowMs,
     originNs,
     withFaults,
@@ -102,7 +114,8 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     timeouts: SOAK_TIMEOUTS,
     onPhase,
   })
-  history.close()
+  follower.finish()
+  file.close()
   const seconds = nowMs() / 1_000
   // A process that was killed at once has left none.
   const historyFiles = [controlFile, ...stage.historyFiles].filter((path) => existsSync(path))
@@ -119,6 +132,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     checkSeconds,
     faults: stage.faultCounts,
     verdict,
+    onTheWay: follower.findings,
     historyFiles,
   }
 }

@@ -85,7 +85,7 @@ async function soak(directory: string): Promise<readonly RoundResult[]> {
     })
     results.push(result)
     console.log(formatVerdict(result.verdict))
-    if (failureCount(result.verdict) === 0) for (const file of result.historyFiles) rmSync(file, { force: true })
+    if (isRight(result)) for (const file of result.historyFiles) rmSync(file, { force: true })
     await target.whenReady()
   }
   await target.stop()
@@ -100,12 +100,16 @@ async function installKafka(): Promise<void> {
   await java.install()
 }
 
+function isRight({ verdict, onTheWay }: Pick<RoundResult, 'verdict' | 'onTheWay'>): boolean {
+  return failureCount(verdict) === 0 && onTheWay.length === 0
+}
+
 function table(results: readonly RoundResult[]): string {
   const header = [
     ...['workload', 'seed', 's', 'check s', 'values', 'values/s', 'read', 'committed', 'aborted', 'open end'],
     ...['clients killed+paused', 'brokers killed+paused', 'verdict'],
   ]
-  const rows = results.map(({ workload, seed, seconds, checkSeconds, faults, verdict }) => [
+  const rows = results.map(({ workload, seed, seconds, checkSeconds, faults, verdict, onTheWay }) => [
     workload,
     String(seed),
     seconds.toFixed(0),
@@ -118,7 +122,7 @@ function table(results: readonly RoundResult[]): string {
     String(verdict.counts.unresolved),
     `${faults['client crash']}+${faults['client pause']}`,
     `${faults['broker crash']}+${faults['broker pause']}`,
-    failureCount(verdict) === 0 ? 'ok' : verdict.anomalies.map(({ code }) => code).join(' '),
+    isRight({ verdict, onTheWay }) ? 'ok' : [...verdict.anomalies, ...onTheWay].map(({ code }) => code).join(' '),
   ])
   const widths = header.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]?.length ?? 0)))
   return [header, ...rows]
@@ -148,7 +152,7 @@ try {
     const results = await soak(directory)
     console.log(`\n${table(results)}\n`)
     if (flags.json !== undefined) writeFileSync(flags.json, JSON.stringify(results, undefined, 2))
-    exitCode = results.every(({ verdict }) => failureCount(verdict) === 0) ? 0 : EXIT_ANOMALIES
+    exitCode = results.every(isRight) ? 0 : EXIT_ANOMALIES
   }
 } catch (error) {
   console.log(error instanceof Error ? error.stack : String(error))

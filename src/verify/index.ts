@@ -2,6 +2,7 @@
 export type { Expectations, History, HistoryInfo } from './history/history.ts'
 export { check, type Finding, type Verdict } from './check/check.ts'
 export { checkFiles } from './check/check-files.ts'
+export { type FollowFinding, FollowingChecker, type FollowOptions } from './check/follow.ts'
 export { formatVerdict } from './check/format-verdict.ts'
 export { failureCount } from './check/verdict.ts'
 export { renderReport, type ReportOptions } from './report/render-report.ts'
