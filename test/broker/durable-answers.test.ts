@@ -42,7 +42,7 @@ test.each([
   [12, 5, 'INVALID_PRODUCER_EPOCH'],
   [11, 4, 'NOT_ENOUGH_REPLICAS'],
 ])(
-  'a batch behind EndTxn does not join what is decided (Produce %i, EndTxn %i: %s)',
+  'B1.4 KAFKA-14884: a batch behind EndTxn does not join what is decided (Produce %i, EndTxn %i: %s)',
   async (version, end, expected) => {
     const runtime = simRuntime(2, { diskLatencyMs: (operation) => (operation === 'sync' ? 20 : 0) })
     await runtime.clock.runUntil(

@@ -276,14 +276,21 @@ test.each(VERSIONS)(
         },
       })
       const running = pipeline.run()
+      const caughtUp = async (): Promise<void> => {
+        const { highWatermark } = await scene.ask((client) => client.fetchRaw('t', 0))
+        for (let waitedMs = 0; (await scene.offset()) !== highWatermark; waitedMs += 500) {
+          expect(waitedMs, `offset ${await scene.offset()} of ${highWatermark}`).toBeLessThan(120_000)
+          await scene.pause(500)
+        }
+      }
       // The last records are aborted, then there is a marker: nothing to process, and yet to be committed past.
-      const { highWatermark } = await scene.ask((client) => client.fetchRaw('t', 0))
-      let isCut = false
-      for (let waitedMs = 0; (await scene.offset()) !== highWatermark; waitedMs += 500) {
-        expect(waitedMs, `offset ${await scene.offset()} of ${highWatermark}`).toBeLessThan(120_000)
-        if (!isCut && waitedMs >= 1_000) await scene.powerCut()
-        isCut ||= waitedMs >= 1_000
-        await scene.pause(500)
+      await caughtUp()
+      for (const harm of [() => scene.powerCut(), () => scene.pause(0)]) {
+        expect(await producer.despite(() => producer.send('dropped'))).toBe('NONE')
+        expect(await producer.despite(() => producer.endAtLast(false))).toBe('NONE')
+        await harm()
+        await scene.ended()
+        await caughtUp()
       }
       await pipeline.stop()
       await running
