@@ -195,9 +195,8 @@ export class Consumer<K = Buffer, V = Buffer> implements AsyncDisposable, AsyncI
   }
 
   /**
-   * Commits offsets, or everything that was processed when none are given. Rejects with `refresh` errors
-   * (ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS …) when the partitions may be another member's; an earlier try that nobody answered may
-   * have committed all the same.
+   * Commits offsets, or everything that was processed when none are given. Rejects with `refresh` errors (ILLEGAL_GENERATION …) when
+   * the partitions may be another member's; an earlier try that nobody answered may have committed all the same.
    */
   async commit(offsets?: readonly OffsetToCommit[]): Promise<void> {
     this.#checkOpen()
