@@ -122,7 +122,7 @@ function seedIn(output: string): string | undefined {
 
 /** `npm run sim -- --seed 17`, say. */
 function againIn(output: string): readonly string[] | undefined {
-  return /npm run (?:sim|crash) -- (.+)$/m.exec(output)?.[1]?.trim().split(/\s+/)
+  return /(?:npm run (?:sim|crash) --|node mutants\/calm.ts) (.+)$/m.exec(output)?.[1]?.trim().split(/\s+/)
 }
 
 /** Where no promise was named: what went wrong. */

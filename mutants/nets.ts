@@ -62,7 +62,18 @@ const tests = (name: string, reaches: (file: string) => boolean, files: readonly
   reaches,
 })
 
+/** Seeds without a fault, in which nothing may fail. */
+const calm = (name: string, seeds: number, timeoutMs: number): Net => ({
+  name,
+  kind: 'sim',
+  command: [NODE, 'mutants/calm.ts', '--seeds', String(seeds)],
+  timeoutMs,
+  verdict: /^ *(?:A\d{1,2}|calm:) .*/m,
+  reaches: () => true,
+})
+
 export const NETS: readonly Net[] = [
+  calm('calm 10', 10, 300_000),
   crash('crash 500', 500, ['--seed', '1'], 300_000),
   sim('sim 20', 20, 1, 300_000),
   disk('crash fault 300', 300, ['--harm', 'fault', '--seed', '3'], 300_000),

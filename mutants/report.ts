@@ -54,7 +54,7 @@ export function document(defects: readonly Defect[], results: Results): string {
     '',
     'Each is tried in the nets from the cheapest on, until one notices: `crash N` stops a broker at N points, damages what was not flushed and',
     'holds the next start to what clients were told (`fault`: an operation of the disk fails, `rot`: bytes rot, `thrice`: it stops again while it starts); `sim N` is the whole system in virtual time, N seeds of workloads and faults, judged by the',
-    'checker; `tests` are those of `npm test`. One row again: `npm run mutants -- --only NAME`.',
+    'checker; `calm N` is the same without faults, where nothing may fail; `tests` are those of `npm test`. One row again: `npm run mutants -- --only NAME`.',
     '',
     ...missedTable(missed),
     '## All of them',
