@@ -14,7 +14,8 @@ import { assignedReader, subscribedReader, watch } from './watch.ts'
 import type { PlanOptions, Role, Workload } from './workload.ts'
 
 const OPERATIONS_MAX = 4
-const BURST_MAX = 8
+const BURST_MAX = 12
+const IN_FLIGHT_PAUSE_MS = 4
 const SEND_SHARE = 0.7
 const POLL_TIMEOUT_MS = 20
 const POLL_RECORDS_MAX = 50
@@ -72,18 +73,20 @@ function transactor(plan: PlanOptions, partitions: readonly PartitionName[], top
 }
 
 async function operate(
-  { worker: { runtime } }: Participant,
+  { worker }: Participant,
   plan: PlanOptions,
   tx: RecordedTransaction,
   partitions: readonly PartitionName[],
   reader: RecordedReader,
   isMember: boolean,
 ): Promise<'commit' | 'abort'> {
-  const { random } = runtime
+  const { random } = worker.runtime
   const read: (PartitionName & { readonly offset: number })[] = []
   for (let left = between(random, 1, OPERATIONS_MAX); left > 0; left -= 1) {
-    if (chance(random, SEND_SHARE)) await tx.send(pick(random, partitions))
-    else {
+    if (chance(random, SEND_SHARE)) {
+      await tx.send(pick(random, partitions))
+      if (chance(random, 0.3)) await worker.pause(random.nextUint32() % IN_FLIGHT_PAUSE_MS)
+    } else {
       const use = { writer: tx.writer, transaction: tx.number }
       read.push(...(await reader.poll({ timeoutMs: POLL_TIMEOUT_MS, maxRecords: POLL_RECORDS_MAX }, use)))
     }
@@ -106,8 +109,14 @@ function sender(plan: PlanOptions, partitions: readonly PartitionName[]): Role {
           const current = await writers.get()
           if (current === undefined) break
           const { writer } = current
-          const burst = Array.from({ length: between(random, 1, BURST_MAX) }, () => pick(random, partitions))
-          await Promise.all(burst.map((to) => writer.send(to)))
+          const only = chance(random, 0.5) ? pick(random, partitions) : undefined
+          const sends: Promise<unknown>[] = []
+          for (let left = between(random, 1, BURST_MAX); left > 0; left -= 1) {
+            sends.push(writer.send(only ?? pick(random, partitions)))
+            // Time enough for the one before to be in a request of its own, and not for its answer.
+            if (chance(random, 0.7)) await worker.pause(random.nextUint32() % IN_FLIGHT_PAUSE_MS)
+          }
+          await Promise.all(sends)
         }
       }),
   }
