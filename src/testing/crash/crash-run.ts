@@ -58,6 +58,8 @@ interface Case {
 }
 
 const DAMAGES = 20
+/** More than what sums of fractions are off by. */
+const ROUNDING = 1e-6
 
 export async function crashRun(options: CrashRunOptions): Promise<readonly WorkloadSummary[]> {
   const summaries: WorkloadSummary[] = []
@@ -83,8 +85,8 @@ async function runWorkload(workload: CrashWorkload, options: CrashRunOptions): P
     if (onlyPoint !== undefined && point !== onlyPoint) continue
     // Fractions add up, so that few cases are spread over all points.
     due += perPoint
-    const count = onlyDamage === undefined ? Math.floor(due) : 1
-    due -= Math.floor(due)
+    const count = onlyDamage === undefined ? Math.floor(due + ROUNDING) : 1
+    due -= count
     for (let number = 0; number < count; number += 1) {
       // Few cases must not all be the first of their point.
       const damage = onlyDamage ?? (perPoint < 1 ? recoveries : number)
