@@ -63,6 +63,11 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     abortShare: ABORT_SHARE,
     replicationFactor: brokers.length,
     timeouts: SOAK_TIMEOUTS,
+    producer: {
+      transactionVersion: seed % 3 === 0 ? 1 : 'auto',
+      compression: seed % 5 === 0 ? 'zstd' : 'none',
+      batchSizeBytes: seed % 4 === 0 ? 200 : 16_384,
+    },
   }
   const planned = planOf(plan)
   const info: HistoryInfo = {
