@@ -113,6 +113,7 @@ describe('the seam to the world', () => {
     "import { performance } from 'node:perf_hooks'",
     "import { randomBytes } from 'node:crypto'",
     "await import('node:fs')",
+    "const { a } = await import('./a.ts')",
   ])('%s goes around the runtime', (text) => {
     expect(check(text).length).toBeGreaterThan(0)
     expect(check(text, 'src/runtime/x.ts')).toEqual([])
@@ -130,6 +131,7 @@ describe('the seam to the world', () => {
     'fromDate(x)',
     "import { createHash } from 'node:crypto'",
     "import { join } from 'node:path'",
+    "require('a') as typeof import('a')",
   ])('%s does not', (text) => {
     expect(check(text)).toEqual([])
   })

@@ -2,13 +2,12 @@
 import { listTransactions } from '../../protocol/messages/list-transactions.ts'
 import { listTransactions as list } from '../../core/transaction/transaction-listing.ts'
 import { defineHandler } from '../handler.ts'
+import { compilePattern } from '../pattern.ts'
 
 export const listTransactionsHandler = defineHandler(listTransactions, {
   minVersion: 0,
   maxVersion: 2,
-  async handle(broker, request) {
-    // RE2 is large, and a pattern is rare.
-    const { compilePattern } = await import('../pattern.ts')
+  handle(broker, request) {
     return broker.transactions.ask((coordinator, nowMs) => list(coordinator, request, compilePattern, nowMs))
   },
 })
