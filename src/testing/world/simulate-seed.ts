@@ -45,9 +45,9 @@ const PORT = 9092
 const BROKER = 'broker'
 /** Process number of whoever drives the run. */
 const CONTROL_PROCESS = 1
-const DURATIONS_MS: readonly number[] = [8_000, 25_000, 60_000]
+const DURATIONS_MS: readonly number[] = [8_000, 30_000, 90_000]
 /** Operations of each role in a run, about. */
-const OPERATIONS: readonly number[] = [10, 40, 120]
+const OPERATIONS: readonly number[] = [8, 25, 80]
 /** Of virtual time, for everything; a healthy run takes a few minutes at most. */
 const LIMIT_MS = 30 * 60_000
 /** A broker refuses timestamps that are an hour ahead of its clock. */

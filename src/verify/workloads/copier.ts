@@ -127,7 +127,7 @@ async function runPipeline(
       sessionTimeoutMs: timeouts.sessionMs,
       heartbeatIntervalMs: Math.ceil(timeouts.sessionMs / 6),
       maxPollIntervalMs: timeouts.sessionMs * 3,
-      fetchMaxWaitMs: 100,
+      fetchMaxWaitMs: 400,
       autoCreateTopics: false,
     },
     producer: { ...me.producer, deliveryTimeoutMs: timeouts.deliveryMs, maxBlockMs: timeouts.deliveryMs },

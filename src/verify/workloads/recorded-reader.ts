@@ -63,7 +63,7 @@ export class RecordedReader {
       heartbeatIntervalMs: Math.ceil(sessionMs / 6),
       // A member that stands still for longer than this is no member, which is what pauses are to bring about.
       maxPollIntervalMs: sessionMs * 3,
-      fetchMaxWaitMs: 100,
+      fetchMaxWaitMs: 400,
       onAssigned: (all) => this.#assigned(all, 'assigned'),
       onRevoked: (all) => this.#assigned(all, 'revoked'),
       onLost: (all) => this.#assigned(all, 'lost'),

@@ -13,7 +13,7 @@ import type { PlanOptions, Role } from './workload.ts'
 
 const POLL_TIMEOUT_MS = 200
 const POLLS_PER_COMMIT = 5
-const WATCH_INTERVAL_MS = 400
+const WATCH_INTERVAL_MS = 900
 const LOOK_BACK_MAX_MS = 2_000
 /** Transactions are listed every so many rounds. */
 const LIST_EVERY = 5
