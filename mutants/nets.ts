@@ -40,13 +40,14 @@ const disk = (name: string, recoveries: number, more: readonly string[], timeout
 })
 
 /** Each seed once: whether two runs of it are alike is asked without a defect. */
-const sim = (name: string, seeds: number, first: number, timeoutMs: number): Net => ({
+const sim = (name: string, seeds: number, first: number, timeoutMs: number, workload?: string): Net => ({
   name,
   kind: 'sim',
   command: [
     NODE,
     ...['scripts/sim.ts', '--seeds', String(seeds), '--seed', String(first)],
     ...['--once', '--stop', '--no-shrink', '--jobs', '1'],
+    ...(workload === undefined ? [] : ['--workload', workload]),
   ],
   timeoutMs,
   verdict: /^ *A\d{1,2} .*/m,
@@ -76,6 +77,10 @@ export const NETS: readonly Net[] = [
   calm('calm 10', 10, 300_000),
   crash('crash 500', 500, ['--seed', '1'], 300_000),
   sim('sim 20', 20, 1, 300_000),
+  {
+    ...sim('copier 40', 40, 2001, 600_000, 'copier'),
+    reaches: (file) => /group|pipeline|consumer|fetch/.test(file),
+  },
   disk('crash fault 300', 300, ['--harm', 'fault', '--seed', '3'], 300_000),
   disk('crash rot 300', 300, ['--harm', 'rot'], 300_000),
   disk('crash thrice 300', 300, ['--depth', '3'], 300_000),

@@ -14,7 +14,7 @@ export function lineOf({ name }: Defect, result: Result): string {
   return `${name.padEnd(52)} ${(how + kind).padEnd(32)} ${seconds.toFixed(1).padStart(7)} s  ${by?.said ?? ''}`.trimEnd()
 }
 
-export function percent(part: number, of: number): string {
+function percent(part: number, of: number): string {
   return of === 0 ? '–' : `${((100 * part) / of).toFixed(1)} %`
 }
 
