@@ -149,9 +149,7 @@ function brokerProperties(random: SimRandom): Readonly<Record<string, string>> {
     'offsets.topic.num.partitions': String(random.pick([1, 2, 5])),
     'transaction.state.log.num.partitions': String(random.pick([1, 2, 5])),
     'auto.create.topics.enable': 'false',
-    ...(random.chance(0.5) && {
-      'semel.journal.file.bytes': String(1024 * 1024),
-      'semel.checkpoint.bytes': String(1024 * 1024),
-    }),
+    'semel.journal.file.bytes': String(random.pick([64, 256, 1_024]) * 1_024),
+    'semel.checkpoint.bytes': String(random.pick([64, 256, 1_024]) * 1_024),
   }
 }

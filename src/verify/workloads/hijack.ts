@@ -2,6 +2,7 @@
 import type { PartitionName } from '../history/tables.ts'
 import { between, chance, pick } from './dice.ts'
 import { participating } from './participant.ts'
+import { Pace } from './pace.ts'
 import { allPartitions } from './partitions.ts'
 import { settleMs } from './queue.ts'
 import { WriterSlot } from './takeover.ts'
@@ -38,11 +39,13 @@ function rival(plan: PlanOptions, partitions: readonly PartitionName[]): Role {
       participating(worker, plan, async (me) => {
         const { random } = worker.runtime
         const writers = new WriterSlot(me, { transactionalId: `${plan.run}-hijacked` })
+        const pace = new Pace(worker, plan.rate)
         for (;;) {
           const current = await writers.get()
           if (current === undefined) break
           const { writer } = current
           for (let left = between(random, 1, TRANSACTIONS_MAX); left > 0 && writer.isUsable; left -= 1) {
+            if (!(await pace.next())) break
             await writer.transaction(async (tx) => {
               for (let sends = between(random, 1, SENDS_MAX); sends > 0; sends -= 1) {
                 await tx.send(pick(random, partitions))
