@@ -25,6 +25,11 @@ function newLedger(): Ledger {
   return { appended: new Map(), acknowledgedLsn: 0, checkpointLsn: 0 }
 }
 
+/** A workload whose disk has stopped goes on up to its next operation, and writes into its ledger: what it knew when the power went. */
+function asOfNow(ledger: Ledger): Ledger {
+  return { ...ledger, appended: new Map(ledger.appended) }
+}
+
 const EMPTY_DISK_OPERATIONS = 2
 
 async function emptyDisk(): Promise<SimDisk> {
@@ -110,12 +115,13 @@ async function crashEverywhere(seed: number, damages: number, stride: number): P
     const disk = await emptyDisk()
     disk.crashAt(operation)
     await Promise.race([workload(disk, seed, ledger), disk.crashed])
+    const known = asOfNow(ledger)
     for (let damage = 0; damage < damages; damage += 1) {
       const random = new SimRandom(seed * 1_000_003 + operation * 1009 + damage)
       // The first damage is the mildest: the process dies and the machine lives.
       const found = damage === 0 ? disk.kill() : disk.crash(random)
       try {
-        await survive(found, ledger, random)
+        await survive(found, known, random)
       } catch (error) {
         throw new Error(`seed ${seed}, crash at operation ${operation}, damage ${damage}`, { cause: error })
       }
@@ -134,7 +140,7 @@ test('power lost at any file operation of any workload loses nothing acknowledge
     fc.asyncProperty(fc.integer({ min: 2, max: 1_000_000 }), async (seed) => {
       await crashEverywhere(seed, 3, 7)
     }),
-    { numRuns: 12 },
+    { numRuns: 12, examples: [[453_085]] },
   )
 }, 120_000)
 
@@ -147,8 +153,9 @@ test('a workload that went through any number of crashes keeps what each of its 
       disk.crashAt(disk.operations + random.below(120))
       await Promise.race([workload(disk, seed * 100 + life, ledger), disk.crashed])
       disk = random.chance(0.3) ? disk.kill() : disk.crash(random)
-      const { replayed, journal } = await expectRecovery(disk, ledger)
-      ledger = afterSeeing(ledger, replayed)
+      const known = asOfNow(ledger)
+      const { replayed, journal } = await expectRecovery(disk, known)
+      ledger = afterSeeing(known, replayed)
       await journal.close()
     }
   }
