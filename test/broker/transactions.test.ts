@@ -382,6 +382,19 @@ describe('offsets in a transaction', () => {
     expect(await fetchOffset(client)).toMatchObject({ errorCode: 'NONE', committedOffset: -1 })
   })
 
+  test('a fenced producer adds none to those of its successor', async () => {
+    const { client } = await start()
+    const zombie = await client.initProducer('id')
+    await commit(client, zombie, 7)
+    await client.initProducer('id')
+    const heir = await client.initProducer('id')
+    await commit(client, heir, 3)
+    const { topics } = await commit(client, zombie, 9)
+    expect(topics[0]?.partitions[0]?.errorCode).toBe('INVALID_PRODUCER_EPOCH')
+    await client.endTxn('id', heir, true)
+    expect(await fetchOffset(client)).toMatchObject({ errorCode: 'NONE', committedOffset: 3 })
+  })
+
   test('KAFKA-15449: version 3 and 4 are verified against the transaction', async () => {
     const { client } = await start()
     const producer = await client.initProducer('id')

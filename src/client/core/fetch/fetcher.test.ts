@@ -71,6 +71,10 @@ describe('where reading begins', () => {
     expect(world.take()).toEqual([5, 6])
     world.nowMs += 1_000
     world.fetched(null, { errorCode: 'OFFSET_OUT_OF_RANGE' })
+    const asked = world.one(listOffsets)
+    expect(asked.body).toMatchObject({ topics: [{ partitions: [{ timestamp: -2 }] }] })
+    world.fail(asked)
+    world.nowMs += 1_000
     world.listed(0)
     expect(world.position).toBe(0)
     const strict = FetchWorld.at(5, { startFrom: 'none' })
@@ -238,6 +242,21 @@ describe('requests', () => {
       [0, 2],
       [1, 2],
     ])
+  })
+
+  test('a partition that is taken away while others stay is neither fetched nor handed out any more', () => {
+    const world = new FetchWorld()
+    world.partitions = 2
+    const other = { topic: 't', partition: 1 }
+    world.fetcher.assign([AT, other])
+    for (const at of [AT, other]) world.fetcher.setCommitted(at, { offset: 0 })
+    world.answer(world.one(fetch), fetchAnswer(batchOf(0, 2), { partition: 1 }))
+    world.fetcher.assign([AT])
+    expect(world.fetcher.assignment).toEqual([AT])
+    expect(world.take()).toEqual([])
+    expect(world.one(fetch).body).toMatchObject({ topics: [{ partitions: [{ partition: 0 }] }] })
+    world.fetcher.assign([AT, other])
+    expect(world.fetcher.needCommitted).toEqual([expect.objectContaining(other)])
   })
 
   test('a leader that is none any more is looked up, and asked again after a pause that grows', () => {
