@@ -98,6 +98,7 @@ describe('a run', () => {
     const history = await runInSim([forgetful])
     expect(texts(history, 'stuck', 'what')).toEqual([
       'last stable offset of t-1 is 0, high watermark 1',
+      'r-x is Ongoing',
       'draining t-1 to 1',
     ])
     expect(history.tables.producerState.length).toBe(1)

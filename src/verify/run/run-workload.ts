@@ -32,6 +32,7 @@ export interface RunOptions {
 
 export type Phase = 'topics' | 'running' | 'healed' | 'settled' | 'drained' | 'scanned'
 
+const UNDECIDED_STATES: readonly string[] = ['Ongoing', 'PrepareCommit', 'PrepareAbort', 'PrepareEpochFence']
 const TOPICS_LIMIT_MS = 60_000
 const STOP_LIMIT_MS = 60_000
 const READ_LIMIT_MS = 120_000
@@ -161,11 +162,15 @@ class Run {
   async #open(): Promise<readonly string[]> {
     const stable = await this.#ends('read_committed')
     const high = await this.#ends('read_uncommitted')
-    return this.#partitions.flatMap(({ topic, partition }, index) =>
+    // One that has added a partition and written nothing holds no reader up, and is to end all the same.
+    const listed = await this.#admin.listTransactions({ states: UNDECIDED_STATES })
+    const undecided = listed.filter(({ transactionalId }) => transactionalId.startsWith(this.#options.run))
+    const unstable = this.#partitions.flatMap(({ topic, partition }, index) =>
       (stable[index] as number) < (high[index] as number)
         ? [`last stable offset of ${topic}-${partition} is ${stable[index]}, high watermark ${high[index]}`]
         : [],
     )
+    return [...unstable, ...undecided.map(({ transactionalId, state }) => `${transactionalId} is ${state}`)]
   }
 
   /** A new reader takes everything that is committed, to the ends that are known. */
