@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
 import type { Defect } from './defect.ts'
 import type { Net } from './nets.ts'
 
@@ -86,7 +87,7 @@ function run(
     let isOver = false
     let isFound = false
     const take = (chunk: string): void => {
-      output = (output + chunk).slice(-OUTPUT_CHARS_MAX)
+      output = (output + stripVTControlCharacters(chunk)).slice(-OUTPUT_CHARS_MAX)
       if (isFound || !verdict.test(output)) return
       isFound = true
       setTimeout(end, REST_MS)

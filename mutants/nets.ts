@@ -14,7 +14,7 @@ export interface Net {
   /** Of what it prints when it has found something: the line that names the broken promise. */
   readonly verdict: RegExp
   /** Whether a change in this file can make a difference to it. */
-  reaches(file: string): boolean
+  readonly reaches: (file: string) => boolean
 }
 
 const NODE = process.execPath
@@ -54,13 +54,14 @@ const sim = (name: string, seeds: number, first: number, timeoutMs: number, work
   reaches: () => true,
 })
 
-const tests = (name: string, reaches: (file: string) => boolean, files: readonly string[]): Net => ({
+/** Those that lie beside the place of the defect, and what is built on it. */
+const tests = (name: string, places: RegExp, files: readonly string[]): Net => ({
   name,
   kind: 'tests',
   command: [NODE, VITEST, 'run', '--bail', '1', '--maxWorkers', '1', ...files],
-  timeoutMs: 900_000,
-  verdict: /AssertionError: .*/,
-  reaches,
+  timeoutMs: 300_000,
+  verdict: /(?<=^ *FAIL +).*/m,
+  reaches: (file) => places.test(file),
 })
 
 /** Seeds without a fault, in which nothing may fail. */
@@ -84,13 +85,27 @@ export const NETS: readonly Net[] = [
   disk('crash fault 300', 300, ['--harm', 'fault', '--seed', '3'], 300_000),
   disk('crash rot 300', 300, ['--harm', 'rot'], 300_000),
   disk('crash thrice 300', 300, ['--depth', '3'], 300_000),
-  crash('crash 5,000', 5_000, ['--seed', '2'], 900_000),
+  crash('crash 5000', 5_000, ['--seed', '2'], 900_000),
   sim('sim 150', 150, 1001, 1_500_000),
-  tests('tests of the client', (file) => !isBroker(file), ['src/client', 'test/client']),
-  tests('tests of the broker', isBroker, [
-    ...['src/core', 'src/storage', 'src/broker', 'test/broker'],
-    ...['broker-crash', 'disk-failure', 'log-store-crash', 'log-store-lives'].map(
+  tests('tests of storage', /^src\/storage\//, [
+    'src/storage',
+    ...['broker-crash', 'deleted-records', 'disk-failure', 'log-store-crash'].map(
       (name) => `test/crash/${name}.test.ts`,
     ),
+  ]),
+  tests('tests of the core', /^src\/core\//, ['src/core', 'test/broker/regressions-groups.test.ts']),
+  tests('tests of the broker', /^src\/(?:broker|core)\//, ['src/broker', 'test/broker']),
+  tests('tests of producers', /^src\/client\/core\/producer\//, [
+    'src/client/core/producer',
+    ...['b4-producers', 'ambiguous-answers', 'b1-timeouts'].map((name) => `test/client/scenarios/${name}.test.ts`),
+  ]),
+  tests('tests of pipelines', /pipeline/, [
+    'src/client/pipeline',
+    'src/client/core/pipeline',
+    'test/client/pipeline.test.ts',
+  ]),
+  tests('tests of consumers', /^src\/client\/(?:consumer|core\/(?:fetch|group))\//, [
+    ...['src/client/core/fetch', 'src/client/core/group', 'src/client/consumer'],
+    ...['test/client/consumer.test.ts', 'test/client/scenarios/b5-consumers.test.ts'],
   ]),
 ]

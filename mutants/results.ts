@@ -53,9 +53,11 @@ export function resultOf(results: Results, defect: Defect): Result | undefined {
   return result?.text === textHash(defect) ? result : undefined
 }
 
-/** The net that caught it; `undefined` when none did. */
+const isCaught = ({ outcome }: Trial): boolean => outcome !== 'survived' && outcome !== 'untouched'
+
+/** The net that caught it, one that looks from outside before all others; `undefined` when none did. */
 export function catchOf({ trials }: Result): Trial | undefined {
-  return trials.find(({ outcome }) => outcome !== 'survived' && outcome !== 'untouched')
+  return trials.find((trial) => isCaught(trial) && trial.kind !== 'tests') ?? trials.find(isCaught)
 }
 
 export interface Share {

@@ -3,7 +3,7 @@
  *
  *   npm run mutants                       all of them; exit code 1 when fewer than 95 % are caught from outside
  *   npm run mutants -- --only NAME,NAME   some, and only their rows of docs/internals/mutants.md change
- *   npm run mutants -- --missing          those that nothing has caught, as they are now, in the nets that they were not tried in
+ *   npm run mutants -- --missing          those that nothing has caught from outside, as they are now, in the nets that they were not tried in
  *   npm run mutants -- --known            each once more by what caught it the last time: a minute or two; changes no document
  *
  * --jobs N (2) at a time; --budget-seconds N begins none after that; --nets which (kinds or names, 'crash,sim' say); --told prints what a net said;
@@ -61,9 +61,13 @@ function chosen(results: Results): readonly Defect[] {
 /** What can still be told of the defect, the text of which has to be the one that was tried. */
 function untried(defect: Defect, results: Results): readonly Net[] {
   const result = resultOf(results, defect)
-  if (result !== undefined && catchOf(result) !== undefined) return []
+  const by = result === undefined ? undefined : catchOf(result)
+  if (by !== undefined && by.kind !== 'tests') return []
   const done = new Set(result?.trials.map(({ net }) => net))
-  return nets.filter((net) => !done.has(net.name) && editsOf(defect).some(({ file }) => net.reaches(file)))
+  return nets.filter(
+    ({ name, kind, reaches }) =>
+      !done.has(name) && !(by !== undefined && kind === 'tests') && editsOf(defect).some(({ file }) => reaches(file)),
+  )
 }
 
 /** Without a defect every net must find nothing, in good time. */
