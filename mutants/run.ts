@@ -64,10 +64,10 @@ function untried(defect: Defect, results: Results): readonly Net[] {
   const by = result === undefined ? undefined : catchOf(result)
   if (by !== undefined && by.kind !== 'tests') return []
   const done = new Set(result?.trials.map(({ net }) => net))
-  return nets.filter(
-    ({ name, kind, reaches }) =>
-      !done.has(name) && !(by !== undefined && kind === 'tests') && editsOf(defect).some(({ file }) => reaches(file)),
-  )
+  return nets.filter((net) => {
+    if (done.has(net.name) || (by !== undefined && net.kind === 'tests')) return false
+    return editsOf(defect).some(({ file }) => net.reaches(file))
+  })
 }
 
 /** Without a defect every net must find nothing, in good time. */
