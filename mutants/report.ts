@@ -76,12 +76,14 @@ function missedTable(missed: readonly { readonly defect: Defect; readonly result
   return [
     '## What got past both',
     '',
-    '| defect | what would show it | why nothing did | noticed by |',
-    '|---|---|---|---|',
+    '| defect | what would show it | why nothing did, as far as is known | tried in | noticed by |',
+    '|---|---|---|---|---|',
     ...missed.map(({ defect, result }) => {
       const by = result === undefined ? undefined : catchOf(result)
       const net = by === undefined ? 'nothing' : by.net
-      return `| \`${defect.name}\` | ${cell(defect.shows)} | ${cell(defect.survives ?? 'not looked into yet')} | ${net} |`
+      const outside = result?.trials.filter(({ kind }) => kind !== 'tests').map((trial) => trial.net) ?? []
+      const why = cell(defect.survives ?? 'not looked into yet')
+      return `| \`${defect.name}\` | ${cell(defect.shows)} | ${why} | ${outside.join(', ')} | ${net} |`
     }),
     '',
   ]

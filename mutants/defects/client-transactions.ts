@@ -95,6 +95,8 @@ export const CLIENT_TRANSACTION_DEFECTS: readonly Defect[] = [
     from: 'KAFKA-17754',
     shows:
       'A request of version 1 is repeated over a new connection, and the first one arrives in the next transaction.',
+    survives:
+      'The simulation leaves stray requests out where version 1 is spoken, as a broker can do nothing about them; this client can.',
   },
   {
     name: 'no-new-epoch-after-an-abort',
@@ -104,6 +106,8 @@ export const CLIENT_TRANSACTION_DEFECTS: readonly Defect[] = [
     why: 'Batches that were given up leave a gap: what is sent next is refused, or data of the last transaction lands in this one.',
     from: 'KIP-360; KAFKA-14053',
     shows: 'A transaction of version 1 is aborted after a batch without an answer.',
+    survives:
+      'Version 1, an abort after a batch without an answer, and that batch arriving late: stray requests are left out there.',
   },
   {
     name: 'fenced-producer-initialises-itself',
@@ -147,6 +151,8 @@ export const CLIENT_TRANSACTION_DEFECTS: readonly Defect[] = [
     why: 'A worker that has lost its partitions commits them all the same: input is processed twice.',
     from: 'KAFKA-16194; KIP-447',
     shows: 'A worker stands still over a rebalance and goes on afterwards.',
+    survives:
+      'A worker has to stand still over a rebalance right before it sends offsets, and not notice before it does.',
   },
   {
     name: 'offsets-one-too-far',
@@ -189,6 +195,8 @@ export const CLIENT_TRANSACTION_DEFECTS: readonly Defect[] = [
     why: 'The records of a batch that was aborted in a rebalance, and stayed with this worker, are never processed.',
     from: 'Jepsen’s abort workload; KAFKA-5273',
     shows: 'A rebalance in the middle of a batch of a pipeline, after which some of its partitions stay.',
+    survives:
+      'With eager rebalances a member gives everything up and begins at committed offsets; it takes an assignor that lets partitions stay.',
   },
   {
     name: 'lost-partitions-finished-all-the-same',
@@ -202,6 +210,7 @@ export const CLIENT_TRANSACTION_DEFECTS: readonly Defect[] = [
     why: 'A batch is finished under the new membership although its partitions went to another member meanwhile.',
     from: 'invariant P of client/core/pipeline; KAFKA-16285',
     shows: 'A pipeline loses a partition in the middle of a batch and is a member again before it ends.',
+    survives: 'A member has to lose a partition in the middle of a batch and be a member again before the batch ends.',
   },
   {
     name: 'unknown-outcome-processed-again',
@@ -213,6 +222,7 @@ export const CLIENT_TRANSACTION_DEFECTS: readonly Defect[] = [
     why: 'A batch whose commit was not answered is processed again, whether it was committed or not.',
     from: 'Redpanda 9571; decision 0011',
     shows: 'The answer to EndTxn of a pipeline is lost for longer than maxBlockMs.',
+    survives: 'A commit of a pipeline has to stay unanswered for longer than maxBlockMs, and to have happened.',
   },
   {
     name: 'unknown-outcome-taken-for-done',
@@ -224,5 +234,6 @@ export const CLIENT_TRANSACTION_DEFECTS: readonly Defect[] = [
     why: 'A batch whose commit was not answered, and did not happen, is passed over: its input is lost.',
     from: 'decision 0011',
     shows: 'EndTxn of a pipeline gets no answer and its transaction times out.',
+    survives: 'A commit of a pipeline has to stay unanswered for longer than maxBlockMs, and not to happen.',
   },
 ]

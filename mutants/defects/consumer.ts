@@ -120,6 +120,7 @@ export const CONSUMER_DEFECTS: readonly Defect[] = [
     why: 'When records before the position were deleted, those that are left are passed over too.',
     from: 'KAFKA-6189 (auto.offset.reset)',
     shows: 'DeleteRecords past the position of a consumer.',
+    survives: 'Records have to be deleted past the position of a reader (long), which reads at the end of the log.',
   },
   {
     name: 'revoked-partition-still-read',
@@ -130,6 +131,7 @@ export const CONSUMER_DEFECTS: readonly Defect[] = [
     why: 'A consumer goes on reading a partition that belongs to another: two process it.',
     from: 'KIP-62; KIP-429',
     shows: 'A rebalance that takes some of the partitions away.',
+    survives: 'With eager rebalances everything is given up at once; it takes an assignor that lets partitions stay.',
   },
   {
     name: 'late-answer-after-a-seek',
@@ -182,6 +184,8 @@ export const CONSUMER_DEFECTS: readonly Defect[] = [
     why: 'The next owner of a partition begins before the transaction of the last one is decided: input is processed twice.',
     from: 'KIP-447',
     shows: 'A rebalance between the commit of a transaction and its markers.',
+    survives:
+      'A rebalance has to fall between TxnOffsetCommit and EndTxn, a few milliseconds, and last longer than the session.',
   },
   {
     name: 'processed-one-too-far',
@@ -191,6 +195,7 @@ export const CONSUMER_DEFECTS: readonly Defect[] = [
     why: 'After a rebalance the record behind the last processed one is passed over.',
     from: 'the first mistake of everybody, the other way round',
     shows: 'A consumer with plain commits record by record, and a rebalance.',
+    survives: `No role reads by \`for await\` or \`run\` and commits record by record.`,
   },
   {
     name: 'everything-read-counts-as-processed',
@@ -202,5 +207,6 @@ export const CONSUMER_DEFECTS: readonly Defect[] = [
     why: 'Records that a handler failed at, or never saw, are committed.',
     from: 'kafkajs #1388',
     shows: 'A handler of run() throws, and the consumer starts again.',
+    survives: `No role reads by \`run\`.`,
   },
 ]

@@ -63,6 +63,8 @@ export const GROUP_DEFECTS: readonly Defect[] = [
     why: 'The next owner of a partition begins before the transaction of the last one is decided: input is processed twice.',
     from: 'KIP-447',
     shows: 'A rebalance between the commit of a transaction and its markers.',
+    survives:
+      'A rebalance has to fall between TxnOffsetCommit and EndTxn, a few milliseconds, and last longer than the session.',
   },
   {
     name: 'offsets-of-an-outdated-generation-in-transactions',
@@ -78,6 +80,8 @@ export const GROUP_DEFECTS: readonly Defect[] = [
     why: 'A worker that has lost its partitions commits its batch although the next owner has processed it too.',
     from: 'KIP-447; KAFKA-16194',
     shows: 'A worker stands still over a rebalance and goes on afterwards.',
+    survives:
+      'A member has to stand still over a rebalance right before TxnOffsetCommit, and the client then drops the batch by itself.',
   },
   {
     name: 'offsets-of-an-outdated-generation',
@@ -105,6 +109,8 @@ export const GROUP_DEFECTS: readonly Defect[] = [
     why: 'Offsets of a fenced producer are committed by the transaction of its successor.',
     from: 'KAFKA-15449, KAFKA-15784',
     shows: 'A fenced producer sends offsets while its successor has a transaction open in the same group.',
+    survives:
+      'A fenced producer has to send offsets while its successor has a transaction open in the same group; the crash workloads only let it append and commit.',
   },
   {
     name: 'commit-of-offsets-answered-before-durable',
@@ -113,7 +119,7 @@ export const GROUP_DEFECTS: readonly Defect[] = [
     await this.#settled()`,
     replace: `    assert(result.reply !== undefined, 'a decision without a token answers at once')`,
     why: 'A power cut takes back offsets that were acknowledged.',
-    from: 'DESIGN 2',
+    from: 'own promise: what was acknowledged is on disk',
     shows: 'A power cut between an answer to OffsetCommit and the flush after it.',
   },
   {
@@ -146,6 +152,7 @@ export const GROUP_DEFECTS: readonly Defect[] = [
     why: 'The partitions of a consumer that died are read by nobody until something else makes the group rebalance.',
     from: 'KIP-62',
     shows: 'A consumer dies and no other one joins or leaves.',
+    survives: 'Whoever dies is replaced at once, and the new member makes the group rebalance.',
   },
   {
     name: 'rebalance-does-not-wait',

@@ -56,7 +56,7 @@ export const PARTITION_DEFECTS: readonly Defect[] = [
       partition.becomeDurable(endOffset)
     }`,
     why: 'Consumers read records that a power cut takes back; what they did because of them has no cause any more.',
-    from: 'KAFKA-10101; DESIGN, the high watermark is the durable end',
+    from: 'KAFKA-10101; own rule: the high watermark is the durable end',
     shows: 'A fetch between an append and its flush, then a power cut.',
   },
   {
@@ -164,7 +164,7 @@ export const PARTITION_DEFECTS: readonly Defect[] = [
     replace: `  void lsn
 `,
     why: 'A power cut loses records that were acknowledged.',
-    from: 'DESIGN 2 (what was acknowledged is on disk)',
+    from: 'own promise: what was acknowledged is on disk',
     shows: 'A power cut between an answer to Produce and the flush after it.',
   },
   {
@@ -176,6 +176,8 @@ export const PARTITION_DEFECTS: readonly Defect[] = [
     why: 'A repeated request is acknowledged although its first try is not on disk yet; a power cut loses it.',
     from: 'ARCHITECTURE, “a duplicate waits too”',
     shows: 'A request is repeated while its first try waits for the flush, then a power cut.',
+    survives:
+      'The repetition has to overtake the flush of the first try, and the power has to fail in those milliseconds.',
   },
   {
     name: 'fetch-starts-below-the-log-start',

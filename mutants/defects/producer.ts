@@ -31,6 +31,8 @@ export const PRODUCER_DEFECTS: readonly Defect[] = [
     why: 'Batches that may be in the log are sent again under a new epoch: duplicates.',
     from: 'KAFKA-14034',
     shows: 'Several batches without an answer when a partition needs a new epoch.',
+    survives:
+      'A producer without transactions has to begin a new epoch with unanswered batches; in the workloads few write outside transactions.',
   },
   {
     name: 'new-epoch-while-batches-are-on-their-way',
@@ -41,6 +43,7 @@ export const PRODUCER_DEFECTS: readonly Defect[] = [
     why: 'Batches that are on their way are numbered anew: duplicates, or the producer fails on its own assertion.',
     from: 'KAFKA-8483, KAFKA-13794',
     shows: 'A partition needs a new epoch with requests in flight.',
+    survives: 'A producer without transactions has to begin a new epoch with requests on their way.',
   },
   {
     name: 'new-epoch-with-old-sequences',
@@ -51,6 +54,8 @@ export const PRODUCER_DEFECTS: readonly Defect[] = [
     why: 'After a new epoch nothing that is sent to the partition is accepted any more.',
     from: 'KAFKA-12152; Dekaf 3342',
     shows: 'A producer without transactions begins a new epoch.',
+    survives:
+      'A producer without transactions has to begin a new epoch and go on writing; its sends then fail, which only calm runs would call wrong.',
   },
   {
     name: 'unanswered-taken-for-not-stored',
@@ -60,6 +65,7 @@ export const PRODUCER_DEFECTS: readonly Defect[] = [
     why: 'Numbers of a batch that is in the log are used for new records, which the broker takes for repetitions: lost.',
     from: 'franz-go #1217',
     shows: 'A batch without an answer runs out of time, then more is sent.',
+    survives: 'A batch without an answer has to run out of time, and the same producer to go on without transactions.',
   },
   {
     name: 'timed-out-taken-for-not-stored',
@@ -76,6 +82,7 @@ export const PRODUCER_DEFECTS: readonly Defect[] = [
     why: 'A leader that was deposed may have stored the batch; its numbers are used for new records, which are lost.',
     from: 'KAFKA-13574; franz-go #1217',
     shows: 'A cluster of several brokers, where a leader answers NOT_LEADER_OR_FOLLOWER after an append.',
+    survives: 'One broker never answers these codes: it takes a cluster, or somebody who changes answers.',
   },
   {
     name: 'lost-answer-taken-for-success',
@@ -109,6 +116,8 @@ export const PRODUCER_DEFECTS: readonly Defect[] = [
     why: 'Batches that are tried again go out newest first: refused, until the send fails.',
     from: 'KAFKA-8484',
     shows: 'Several batches of a partition in flight when the connection breaks.',
+    survives:
+      'Several batches of one partition have to be in flight when the connection breaks; roles wait for most of their sends.',
   },
   {
     name: 'ten-batches-in-flight',
@@ -125,6 +134,7 @@ export const PRODUCER_DEFECTS: readonly Defect[] = [
     why: 'When more than five batches lose their answers the broker has forgotten the first: the sends fail.',
     from: 'KAFKA-5494',
     shows: 'Six or more batches of a partition stored, all answers lost.',
+    survives: 'Six batches of one partition have to be in flight; roles wait for most of their sends.',
   },
   {
     name: 'gap-ignored-after-a-timeout',
@@ -143,5 +153,6 @@ export const PRODUCER_DEFECTS: readonly Defect[] = [
     why: 'The numbers of a batch that timed out, and may be in the log, are used again: new records are taken for it and lost.',
     from: 'librdkafka 1.5.2 (locally timed-out record)',
     shows: 'A batch without an answer runs out of time, then more is sent.',
+    survives: 'A batch without an answer has to run out of time, and the same producer to go on without transactions.',
   },
 ]

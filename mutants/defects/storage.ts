@@ -18,7 +18,7 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
 `,
     replace: '',
     why: 'A power cut loses what was acknowledged.',
-    from: 'rule C.2-2',
+    from: 'own rule: flush, then answer',
     shows: 'A power cut.',
   },
   {
@@ -27,7 +27,7 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
     find: `if (lsn <= this.#durableLsn) return DONE`,
     replace: `if (lsn <= this.#durableLsn + 1) return DONE`,
     why: 'The first request of each flush is answered before it: a power cut loses it.',
-    from: 'rule C.2-2',
+    from: 'own rule: flush, then answer',
     shows: 'A power cut between an answer and its flush.',
   },
   {
@@ -58,7 +58,7 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
     replace: `    await this.#file.write(chunks, this.#position).catch(() => undefined)
 `,
     why: 'What a full disk did not take is acknowledged, and gone after a restart.',
-    from: 'KAFKA-10778; rule C.2-7',
+    from: 'KAFKA-10778; own rule: nothing is tried again after a failed flush',
     shows: 'The disk is full, or fails, for one write.',
   },
   {
@@ -68,7 +68,7 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
 `,
     replace: '',
     why: 'A frame that was torn by a power cut is taken for whole: made-up records, or no start at all.',
-    from: 'rule C.2-4; KAFKA-13603',
+    from: 'own rule: refuse damage, cut a torn tail only; KAFKA-13603',
     shows: 'A power cut that garbles the sectors being written.',
   },
   {
@@ -77,8 +77,10 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
     find: `    return (lsn === 1 && this.#expectedLsn === 1) || this.#scanned(lsn - 1)?.crc === previousCrc`,
     replace: `    return (lsn === 1 && this.#expectedLsn === 1) || this.#scanned(lsn - 1)?.crc !== undefined`,
     why: 'A frame of another past, left over from before a crash, is taken for the one that follows.',
-    from: 'TigerBeetle (hash chain); rule C.2-2',
+    from: 'TigerBeetle (hash chain); own rule: flush, then answer',
     shows: 'Two crashes after each other that leave frames of one LSN in two files.',
+    survives:
+      'Recovery begins a new file each time and repeats what is not known to be flushed, so no crash leaves two pasts side by side; the chain is for disks that bring back an old sector.',
   },
   {
     name: 'damage-taken-for-a-torn-tail',
@@ -86,8 +88,9 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
     find: `header.flushedLsn >= expectedLsn`,
     replace: `header.flushedLsn >= expectedLsn && header.flushedLsn < 0`,
     why: 'Acknowledged records behind a damaged sector are cut away without a word.',
-    from: 'rule C.2-4 (refuse, never truncate silently)',
+    from: 'own rule: refuse damage, cut a torn tail only',
     shows: 'The disk returns other bytes than were flushed.',
+    survives: 'Bytes have to rot in the journal between the last checkpoint and its end; 300 of them hit other places.',
   },
   {
     name: 'torn-tail-taken-for-damage',
@@ -95,7 +98,7 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
     find: `header.flushedLsn >= expectedLsn`,
     replace: `header.flushedLsn >= expectedLsn - 1`,
     why: 'After an ordinary power cut the broker refuses to start.',
-    from: 'rule C.2-4',
+    from: 'own rule: refuse damage, cut a torn tail only',
     shows: 'A power cut that keeps a later frame and loses an earlier one.',
   },
   {
@@ -126,7 +129,7 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
     await fileSystem.rename(unfinishedPath, path)`,
     replace: `    await fileSystem.rename(unfinishedPath, path)`,
     why: 'A power cut leaves a journal file without a header: the broker does not start.',
-    from: 'KAFKA-15046; rule C.2-6',
+    from: 'KAFKA-15046; own rule: flush the file, then its name',
     shows: 'A power cut after a new journal file was begun.',
   },
   {
@@ -136,7 +139,7 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
     await fileSystem.syncDirectory(directory)`,
     replace: `    await fileSystem.rename(unfinishedPath, path)`,
     why: 'A power cut loses a whole journal file, with all that was acknowledged in it.',
-    from: 'KAFKA-3968; rule C.2-6',
+    from: 'KAFKA-3968; own rule: flush the file, then its name',
     shows: 'A power cut after a new journal file was begun, that loses names not flushed.',
   },
   {
@@ -146,7 +149,7 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
       await file.sync()`,
     replace: `      await file.write([encodeCheckpoint(checkpoint)], 0)`,
     why: 'The journal is cut for a checkpoint that a power cut loses: the broker does not start, or starts without records.',
-    from: 'KAFKA-15046; rule C.2-4',
+    from: 'KAFKA-15046; own rule: refuse damage, cut a torn tail only',
     shows: 'A power cut after a checkpoint.',
   },
   {
@@ -155,7 +158,7 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
     find: `slot: this.#newest === undefined ? 0 : 1 - this.#newest.slot,`,
     replace: `slot: this.#newest === undefined ? 0 : this.#newest.slot,`,
     why: 'A power cut while a checkpoint is written destroys the only one that counts.',
-    from: 'rule C.2-4 (never overwrite the newest)',
+    from: 'own rule: refuse damage, cut a torn tail only',
     shows: 'A power cut in the middle of a checkpoint.',
   },
   {
@@ -179,7 +182,7 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
     await slots.write(checkpoint)
     for (const segment of superfluous) await this.#removeSegment(segment)`,
     why: 'A power cut in between leaves an old checkpoint without the journal that continues it.',
-    from: 'invariant S2; rule C.2-6',
+    from: 'invariant S2; own rule: flush the file, then its name',
     shows: 'A power cut in the middle of a checkpoint that lets go of a journal file.',
   },
   {
@@ -199,7 +202,7 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
     }`,
     replace: '',
     why: 'A power cut loses the names of new segments that the checkpoint relies on: the broker does not start.',
-    from: 'KAFKA-3968; rule C.2-6',
+    from: 'KAFKA-3968; own rule: flush the file, then its name',
     shows: 'A checkpoint after a new segment, then a power cut that loses names.',
   },
   {
@@ -209,7 +212,7 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
 `,
     replace: '',
     why: 'A power cut loses whole partitions that the checkpoint relies on: the broker does not start.',
-    from: 'KAFKA-3968; rule C.2-6',
+    from: 'KAFKA-3968; own rule: flush the file, then its name',
     shows: 'A checkpoint after a new topic, then a power cut that loses names.',
   },
   {
@@ -241,6 +244,8 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
     why: 'DeleteRecords removes a whole segment, with records that were to stay.',
     from: 'KAFKA-13194',
     shows: 'DeleteRecords into the middle of a segment that is not the last, then a checkpoint.',
+    survives:
+      'Segments in the workloads are larger than what is written to them, so a deletion never ends inside one that is not the last.',
   },
   {
     name: 'deleted-topic-comes-back',
@@ -251,6 +256,8 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
     why: 'After a restart records of a deleted topic are in the way of the new one of its name, or the broker does not start.',
     from: 'KAFKA-5202',
     shows: 'A topic is deleted and made again, then a crash.',
+    survives:
+      'The topic must be in a checkpoint with segments, and its deletion only in the journal, when the crash comes.',
   },
   {
     name: 'topic-answered-before-durable',
@@ -261,7 +268,7 @@ export const STORAGE_DEFECTS: readonly Defect[] = [
     replace: `    this.commit(records)
     return reply`,
     why: 'A topic that was created is gone after a power cut.',
-    from: 'DESIGN 2',
+    from: 'own promise: what was acknowledged is on disk',
     shows: 'A power cut just after CreateTopics was answered.',
   },
   {

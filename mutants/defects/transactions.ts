@@ -34,6 +34,8 @@ export const TRANSACTION_DEFECTS: readonly Defect[] = [
     why: 'A zombie that asks for a new epoch gets that of its successor, and writes into its transactions.',
     from: 'KIP-360',
     shows: 'An outdated producer asks for a new epoch (transaction version 1) after another instance took over.',
+    survives:
+      'Rivals of one id (hijack) that speak version 1: none among the seeds tried; ten seeds of them alone show A1, A5 and A6.',
   },
   {
     name: 'coordinator-aborts-without-raising-the-epoch',
@@ -54,6 +56,8 @@ export const TRANSACTION_DEFECTS: readonly Defect[] = [
     why: 'A producer that never comes back blocks read_committed consumers for ever.',
     from: 'Redpanda 18324; librdkafka mock without timeout',
     shows: 'A producer vanishes inside a transaction and nobody takes its transactional id again.',
+    survives:
+      'Every role is played again under the same transactional id, whose InitProducerId ends what was left open; none vanishes for good.',
   },
   {
     name: 'transaction-aborted-before-its-time',
@@ -83,6 +87,8 @@ export const TRANSACTION_DEFECTS: readonly Defect[] = [
     why: 'A zombie commits the half-done transaction of its successor (transaction version 1).',
     from: 'KAFKA-9600',
     shows: 'As with version 2, from a client that speaks version 1.',
+    survives:
+      'Rivals of one id (hijack) that speak version 1: none among the seeds tried; the first seed of them alone shows A1, A6 and A7.',
   },
   {
     name: 'late-end-ends-the-next-transaction',
@@ -118,6 +124,8 @@ export const TRANSACTION_DEFECTS: readonly Defect[] = [
     why: 'As with version 2, for the clients of today.',
     from: 'KAFKA-9274',
     shows: 'The answer to an EndTxn of transaction version 1 is lost.',
+    survives:
+      'The outcome is told as unknown, which is true; only in calm runs is that held against the broker, and there no answer is lost.',
   },
   {
     name: 'lost-commit-confirmed-after-an-abort',
@@ -155,6 +163,8 @@ export const TRANSACTION_DEFECTS: readonly Defect[] = [
     why: 'Data of transaction version 1 that arrives late opens a transaction nobody will end: a hanging transaction.',
     from: 'KIP-890; KAFKA-14884',
     shows: 'A Produce of version 1 that arrives after its transaction has ended.',
+    survives:
+      'A Produce of version 1 has to arrive after its transaction; the simulation leaves stray requests out where version 1 is spoken.',
   },
   {
     name: 'commit-answered-before-durable',
@@ -165,7 +175,7 @@ export const TRANSACTION_DEFECTS: readonly Defect[] = [
     replace: `    this.#apply(records)
     return reply`,
     why: 'A power cut takes back a commit that was acknowledged, and a fence that was promised.',
-    from: 'rule C.2-3; ARCHITECTURE, the path of an EndTxn',
+    from: 'own rule: what decides is on disk before its answer; ARCHITECTURE, the path of an EndTxn',
     shows: 'A power cut between an answer and the flush after it.',
   },
   {
@@ -183,7 +193,7 @@ export const TRANSACTION_DEFECTS: readonly Defect[] = [
     durable.catch(() => undefined)
     const reply = early ?? (await durable)`,
     why: 'After a power cut two producers hold the same id and epoch: the older one is fenced no longer.',
-    from: 'rule C.2-3',
+    from: 'own rule: what decides is on disk before its answer',
     shows: 'A power cut just after InitProducerId was answered.',
   },
   {
@@ -226,7 +236,7 @@ export const TRANSACTION_DEFECTS: readonly Defect[] = [
     replace: `    this.#writeMarkers(this.coordinator.takeMarkerIntents().map((intent) => ({ ...intent, committed: false })))
     this.#timer.reschedule()`,
     why: 'A commit that was acknowledged just before the power went is undone by the start after it.',
-    from: 'rule C.2-3 (the Prepare record is the decision)',
+    from: 'own rule: what decides is on disk before its answer',
     shows: 'A power cut between the Prepare record and its markers.',
   },
   {
@@ -235,7 +245,7 @@ export const TRANSACTION_DEFECTS: readonly Defect[] = [
     find: `return this.#store.whenDurable(Math.max(this.#lastLsn, this.#catalogue.producerIdsLsn))`,
     replace: `return this.#store.whenDurable(this.#lastLsn)`,
     why: 'After a power cut a producer id is given a second time; the first records of its new owner are taken for repetitions.',
-    from: 'rule C.2-3; KAFKA-12152',
+    from: 'own rule: what decides is on disk before its answer; KAFKA-12152',
     shows: 'A power cut just after the first id of a block was given to a producer without transactions.',
   },
   {
@@ -246,7 +256,7 @@ export const TRANSACTION_DEFECTS: readonly Defect[] = [
     replace: `      void records
       this.#nextProducerId = reply.firstProducerId`,
     why: 'Every start gives out the same producer ids again: records of new producers are taken for repetitions and lost.',
-    from: 'rule C.2-3',
+    from: 'own rule: what decides is on disk before its answer',
     shows: 'New producers before and after a restart.',
   },
   {
