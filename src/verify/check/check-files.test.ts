@@ -6,7 +6,8 @@ import { TABLE_NAMES } from '../history/tables.ts'
 import { check } from './check.ts'
 import { checkFiles } from './check-files.ts'
 import { Model } from './model.test-kit.ts'
-import { PLANTS, Planting } from './plants.test-kit.ts'
+import { Planting } from './planting.test-kit.ts'
+import { PLANTS } from './plants.test-kit.ts'
 
 test('files of several processes and a history in memory get the same verdict', async () => {
   for (const [seed, plant] of PLANTS.entries()) {

@@ -2,7 +2,8 @@
 import { SimRandom } from '../../testing/sim-random.ts'
 import { check } from './check.ts'
 import { Model } from './model.test-kit.ts'
-import { type Plant, Planting } from './plants.test-kit.ts'
+import { Planting } from './planting.test-kit.ts'
+import type { Plant } from './plants.test-kit.ts'
 import type { Verdict } from './verdict.ts'
 
 /** What the checker reports and should not; empty when it is right. */
